@@ -1,0 +1,19 @@
+import type { ApiObject } from '#machinery/object.ts';
+import type { Attributes, RequestContext } from '../request.ts';
+
+export interface AdmissionRequest {
+  readonly attributes: Attributes;
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  /** Defaulted. Undefined on DELETE. */
+  readonly object: ApiObject | undefined;
+  readonly stored: ApiObject | undefined;
+  readonly dryRun: boolean;
+}
+
+/** One step between authorization and validation. Refuses by throwing a StatusError. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  /** Returns the object, or a changed copy. */
+  mutate?(request: AdmissionRequest, context: RequestContext): Promise<ApiObject>;
+  validate?(request: AdmissionRequest, context: RequestContext): Promise<void>;
+}

@@ -1,0 +1,24 @@
+import type { UserInfo } from '#client/client.ts';
+import type { Kind } from '#machinery/kind.ts';
+
+/** A request once parsed: what authorization decides on and what the registry then does, the very same tuple. */
+export interface Attributes {
+  readonly user: UserInfo;
+  /** `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`; for paths outside resources the HTTP method in lower case. */
+  readonly verb: string;
+  /** Undefined for paths that are no resource (`/version`, `/openapi/v3`). */
+  readonly kind: Kind | undefined;
+  readonly namespace: string | undefined;
+  readonly name: string | undefined;
+  readonly subresource: string | undefined;
+  readonly path: string;
+}
+
+/** The field a caller of the whole request pipeline carries along. */
+export interface RequestContext {
+  readonly user: UserInfo;
+  readonly signal: AbortSignal;
+  readonly userAgent: string;
+  /** Adds a `Warning: 299` header to the reply (in process: is logged). */
+  warn(text: string): void;
+}

@@ -1,0 +1,75 @@
+import type { FieldError } from './field-error.ts';
+import type { ApiObject } from './object.ts';
+import type { ObjectSchema } from './schema.ts';
+
+/** One printed column of `kubectl get`. `priority` 0 is always shown, 1 only with `-o wide`. */
+export interface Column<T> {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  readonly format?: 'name' | (string & {});
+  readonly description: string;
+  readonly priority: 0 | 1;
+  /** `now` is in milliseconds since the epoch, for ages. */
+  readonly cell: (object: T, now: number) => string | number | boolean | null;
+}
+
+/** Who may be written where, and what else a kind answers to beside plain reads and writes. */
+export interface Subresources {
+  /** `/status` exists: writes to the main resource keep the stored status, and the other way round. */
+  readonly status?: boolean;
+  /** JSON paths (without the leading dot) that `/scale` reads and writes. */
+  readonly scale?: {
+    readonly specReplicas: string;
+    readonly statusReplicas: string;
+    readonly labelSelector: string;
+  };
+}
+
+/**
+ * Everything Tutti knows of one API kind, declared once: its place in the API, its schema, its rules and its
+ * columns. Data and pure functions; nothing here acts.
+ */
+export interface Kind<T extends ApiObject = ApiObject> {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly namespaced: boolean;
+  readonly schema: ObjectSchema;
+  readonly subresources?: Subresources;
+  /** Verbs in discovery; the full set unless given (reviews only take `create`). */
+  readonly verbs?: readonly string[];
+  /** `metadata.generation` rises when anything but metadata and status changes. Off for kinds upstream leaves at none. */
+  readonly hasGeneration?: boolean;
+  /**
+   * Defaults that depend on other fields, beyond the schema's own. Gets an object that conforms to the schema and
+   * returns it, or a changed copy. Must be idempotent. Never touches `metadata.uid` and the like: those are the registry's.
+   */
+  readonly defaults?: (object: T) => T;
+  /** Clears or derives what a client may not set on create (e.g. status of a new pod). */
+  readonly prepareForCreate?: (object: T) => T;
+  /** Carries over what a client may not change on update, given the stored object. */
+  readonly prepareForUpdate?: (object: T, stored: T) => T;
+  /** Cross-field rules for a new object, already defaulted. Names, labels and other metadata are checked by the registry. */
+  readonly validate?: (object: T) => readonly FieldError[];
+  /** Rules for a change: immutable fields first. `validate` runs too. */
+  readonly validateUpdate?: (object: T, stored: T) => readonly FieldError[];
+  /** How `metadata.name` must look; a DNS subdomain unless given. Returns the complaints. */
+  readonly validateName?: (name: string) => readonly string[];
+  readonly columns?: readonly Column<T>[];
+  /** Field selectors beyond metadata.name and metadata.namespace. */
+  readonly selectableFields?: Readonly<Record<string, (object: T) => string>>;
+  /** Seconds of grace a deletion gets when the caller names none; 0 or absent deletes at once. Pods have 30. */
+  readonly deletionGracePeriodSeconds?: (object: T) => number;
+}
+
+/** `apps/v1`, or `v1` for the core group. */
+export function apiVersionOf(kind: Pick<Kind, 'group' | 'version'>): string {
+  return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
+}
+
+/** The verbs of a kind that can be stored. */
+export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;

@@ -1,0 +1,87 @@
+/**
+ * The schema language: one description of a kind's fields, from which defaulting, validation of shapes, pruning,
+ * OpenAPI v2/v3, protobuf, patch-merge rules and server-side-apply rules all come. Schemas are plain data, so
+ * custom resources and dialect kinds use the same machinery as the built-in ones.
+ */
+export type Schema =
+  | StringSchema
+  | IntegerSchema
+  | NumberSchema
+  | BooleanSchema
+  | QuantitySchema
+  | IntOrStringSchema
+  | AnySchema
+  | ArraySchema
+  | MapSchema
+  | ObjectSchema;
+
+interface Common {
+  /** Short sentence for `kubectl explain`. */
+  readonly description?: string;
+  /** Default that upstream publishes in OpenAPI and that applies whenever the field is absent. */
+  readonly default?: unknown;
+}
+
+export interface StringSchema extends Common {
+  readonly type: 'string';
+  /** `byte` is base64 of bytes; `date-time` RFC 3339 in seconds; `micro-time` RFC 3339 with microseconds. */
+  readonly format?: 'byte' | 'date-time' | 'micro-time' | 'duration' | (string & {});
+  readonly enum?: readonly string[];
+}
+export interface IntegerSchema extends Common {
+  readonly type: 'integer';
+  readonly format?: 'int32' | 'int64' | (string & {});
+}
+export interface NumberSchema extends Common {
+  readonly type: 'number';
+  readonly format?: string;
+}
+export interface BooleanSchema extends Common {
+  readonly type: 'boolean';
+}
+/** A resource quantity: string or number on the way in, canonical string on the way out. */
+export interface QuantitySchema extends Common {
+  readonly type: 'quantity';
+}
+export interface IntOrStringSchema extends Common {
+  readonly type: 'int-or-string';
+}
+/** Anything, kept as it is (RawExtension, FieldsV1, JSON). `object` restricts it to JSON objects. */
+export interface AnySchema extends Common {
+  readonly type: 'any';
+  readonly object?: boolean;
+}
+export interface ArraySchema extends Common {
+  readonly type: 'array';
+  readonly items: Schema;
+  /** `x-kubernetes-list-type`; absent means atomic for server-side apply. */
+  readonly listType?: 'atomic' | 'set' | 'map';
+  readonly listMapKeys?: readonly string[];
+  /** Strategic merge patch: `x-kubernetes-patch-strategy` and `-merge-key`. */
+  readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
+  readonly patchMergeKey?: string;
+}
+export interface MapSchema extends Common {
+  readonly type: 'map';
+  readonly values: Schema;
+  readonly mapType?: 'atomic' | 'granular';
+}
+export interface ObjectSchema extends Common {
+  readonly type: 'object';
+  /** The OpenAPI definition it stands for (`io.k8s.api.core.v1.PodSpec`); absent for anonymous objects. */
+  readonly name?: string;
+  /** In published order (alphabetical). Resolved lazily, so that definitions may refer to each other. */
+  readonly fields: Readonly<Record<string, Field>>;
+  readonly required: readonly string[];
+  readonly mapType?: 'atomic' | 'granular';
+  /** Keep fields that are not listed (`x-kubernetes-preserve-unknown-fields`). */
+  readonly preserveUnknownFields?: boolean;
+  readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
+}
+export interface Field {
+  readonly schema: Schema;
+  /** Protobuf field number; absent for kinds that have no protobuf form. */
+  readonly number?: number;
+  /** Go's pointer fields: encoded in protobuf even when zero. */
+  readonly pointer?: boolean;
+}

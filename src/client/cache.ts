@@ -28,7 +28,7 @@ export interface Informers extends CacheReader {
   /** Starts to hold `kind` (idempotent) and calls `handler` for what is there and every later change. */
   on<T extends ApiObject>(kind: Kind<T>, handler: (event: CacheEvent<T>) => void): Disposable;
   /** Starts to hold `kinds` without a handler. */
-  hold(...kinds: readonly Kind<never>[]): void;
+  hold(...kinds: readonly Kind[]): void;
   /** Adds an index; values are recomputed on every change of an object. Must come before the kind is first held, or is built then. */
   index<T extends ApiObject>(kind: Kind<T>, name: string, values: (object: T) => readonly string[]): void;
   /** Resolves once every held kind has been listed completely. */

@@ -10,24 +10,40 @@ export interface Column<T> {
   readonly description: string;
   readonly priority: 0 | 1;
   /** `now` is in milliseconds since the epoch, for ages. */
-  readonly cell: (object: T, now: number) => string | number | boolean | null;
+  cell(object: T, now: number): string | number | boolean | null;
 }
 
 /** Who may be written where, and what else a kind answers to beside plain reads and writes. */
 export interface Subresources {
   /** `/status` exists: writes to the main resource keep the stored status, and the other way round. */
   readonly status?: boolean;
-  /** JSON paths (without the leading dot) that `/scale` reads and writes. */
+  /**
+   * JSON paths (without the leading dot) that `/scale` reads and writes; `labelSelector` leads to a LabelSelector, a
+   * map of labels or a selector's text.
+   */
   readonly scale?: {
     readonly specReplicas: string;
     readonly statusReplicas: string;
     readonly labelSelector: string;
   };
+  /** Further subresources by name, with the kind of their bodies and their verbs in discovery. */
+  readonly more?: Readonly<Record<string, Subresource>>;
 }
+
+export interface Subresource {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly verbs: readonly string[];
+}
+
+/** Reads one field; declared through a method for the reason given at `Kind`. */
+export type FieldOf<T> = { read(object: T): string }['read'];
 
 /**
  * Everything Tutti knows of one API kind, declared once: its place in the API, its schema, its rules and its
- * columns. Data and pure functions; nothing here acts.
+ * columns. Data and pure functions; nothing here acts. The rules are methods so that a `Kind<Pod>` is also a `Kind`:
+ * the registry only hands a kind objects that conform to its own schema.
  */
 export interface Kind<T extends ApiObject = ApiObject> {
   readonly group: string;
@@ -48,22 +64,22 @@ export interface Kind<T extends ApiObject = ApiObject> {
    * Defaults that depend on other fields, beyond the schema's own. Gets an object that conforms to the schema and
    * returns it, or a changed copy. Must be idempotent. Never touches `metadata.uid` and the like: those are the registry's.
    */
-  readonly defaults?: (object: T) => T;
+  defaults?(object: T): T;
   /** Clears or derives what a client may not set on create (e.g. status of a new pod). */
-  readonly prepareForCreate?: (object: T) => T;
+  prepareForCreate?(object: T): T;
   /** Carries over what a client may not change on update, given the stored object. */
-  readonly prepareForUpdate?: (object: T, stored: T) => T;
+  prepareForUpdate?(object: T, stored: T): T;
   /** Cross-field rules for a new object, already defaulted. Names, labels and other metadata are checked by the registry. */
-  readonly validate?: (object: T) => readonly FieldError[];
+  validate?(object: T): readonly FieldError[];
   /** Rules for a change: immutable fields first. `validate` runs too. */
-  readonly validateUpdate?: (object: T, stored: T) => readonly FieldError[];
+  validateUpdate?(object: T, stored: T): readonly FieldError[];
   /** How `metadata.name` must look; a DNS subdomain unless given. Returns the complaints. */
-  readonly validateName?: (name: string) => readonly string[];
+  validateName?(name: string): readonly string[];
   readonly columns?: readonly Column<T>[];
   /** Field selectors beyond metadata.name and metadata.namespace. */
-  readonly selectableFields?: Readonly<Record<string, (object: T) => string>>;
+  readonly selectableFields?: Readonly<Record<string, FieldOf<T>>>;
   /** Seconds of grace a deletion gets when the caller names none; 0 or absent deletes at once. Pods have 30. */
-  readonly deletionGracePeriodSeconds?: (object: T) => number;
+  deletionGracePeriodSeconds?(object: T): number;
 }
 
 /** `apps/v1`, or `v1` for the core group. */

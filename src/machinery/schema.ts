@@ -20,6 +20,8 @@ interface Common {
   readonly description?: string;
   /** Default that upstream publishes in OpenAPI and that applies whenever the field is absent. */
   readonly default?: unknown;
+  /** Published in OpenAPI as they are, else unused. */
+  readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
 export interface StringSchema extends Common {
@@ -50,6 +52,8 @@ export interface IntOrStringSchema extends Common {
 export interface AnySchema extends Common {
   readonly type: 'any';
   readonly object?: boolean;
+  /** The OpenAPI definition it stands for (`io.k8s.apimachinery.pkg.runtime.RawExtension`). */
+  readonly name?: string;
 }
 export interface ArraySchema extends Common {
   readonly type: 'array';
@@ -77,11 +81,28 @@ export interface ObjectSchema extends Common {
   /** Keep fields that are not listed (`x-kubernetes-preserve-unknown-fields`). */
   readonly preserveUnknownFields?: boolean;
   readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
+  /** The kinds this definition is the body of: `x-kubernetes-group-version-kind`. */
+  readonly kinds?: readonly GroupVersionKind[];
+  /** Published as `x-kubernetes-unions`, else unused. */
+  readonly unions?: readonly unknown[];
 }
 export interface Field {
   readonly schema: Schema;
   /** Protobuf field number; absent for kinds that have no protobuf form. */
   readonly number?: number;
-  /** Go's pointer fields: encoded in protobuf even when zero. */
+  /**
+   * JSON inlines a struct that is a message of its own in protobuf: the numbers of the enclosing messages, outermost
+   * first.
+   */
+  readonly within?: readonly number[];
+  /**
+   * A pointer in Go: zero is a value of its own and absence is kept. Other fields are always encoded in protobuf and
+   * read as absent when they are zero (unless required).
+   */
   readonly pointer?: boolean;
+}
+export interface GroupVersionKind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
 }

@@ -1,0 +1,17 @@
+import type { Kind } from '#machinery/kind.ts';
+import { definition } from '../definitions.ts';
+import type * as types from './types-v1.generated.ts';
+
+export type Scale = types.Scale;
+export const Scale: Kind<Scale> = {
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'Scale',
+  plural: 'scales',
+  singular: 'scale',
+  namespaced: true,
+  verbs: ['create'],
+  get schema() {
+    return definition('io.k8s.api.autoscaling.v1.Scale');
+  },
+};

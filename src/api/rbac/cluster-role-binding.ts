@@ -1,0 +1,16 @@
+import type { Kind } from '#machinery/kind.ts';
+import { definition } from '../definitions.ts';
+import type * as types from './types.generated.ts';
+
+export type ClusterRoleBinding = types.ClusterRoleBinding;
+export const ClusterRoleBinding: Kind<ClusterRoleBinding> = {
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'ClusterRoleBinding',
+  plural: 'clusterrolebindings',
+  singular: 'clusterrolebinding',
+  namespaced: false,
+  get schema() {
+    return definition('io.k8s.api.rbac.v1.ClusterRoleBinding');
+  },
+};

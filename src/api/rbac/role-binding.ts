@@ -1,0 +1,16 @@
+import type { Kind } from '#machinery/kind.ts';
+import { definition } from '../definitions.ts';
+import type * as types from './types.generated.ts';
+
+export type RoleBinding = types.RoleBinding;
+export const RoleBinding: Kind<RoleBinding> = {
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'RoleBinding',
+  plural: 'rolebindings',
+  singular: 'rolebinding',
+  namespaced: true,
+  get schema() {
+    return definition('io.k8s.api.rbac.v1.RoleBinding');
+  },
+};

@@ -1,0 +1,16 @@
+import type { Kind } from '#machinery/kind.ts';
+import { definition } from '../definitions.ts';
+import type * as types from './types.generated.ts';
+
+export type Role = types.Role;
+export const Role: Kind<Role> = {
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'Role',
+  plural: 'roles',
+  singular: 'role',
+  namespaced: true,
+  get schema() {
+    return definition('io.k8s.api.rbac.v1.Role');
+  },
+};

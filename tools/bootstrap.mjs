@@ -17,11 +17,19 @@ const packages = {
   runtime: [
     { name: 'containerd', provides: ['containerd'], why: 'runs the containers (a private instance of it)' },
     { name: 'runc', provides: ['runc'], why: 'starts a container for containerd' },
-    { name: 'containernetworking-plugins', provides: ['/usr/lib/cni/bridge', '/opt/cni/bin/bridge'], why: 'connects pods to the network' },
+    {
+      name: 'containernetworking-plugins',
+      provides: ['/usr/lib/cni/bridge', '/opt/cni/bin/bridge'],
+      why: 'connects pods to the network',
+    },
     { name: 'nftables', provides: ['nft'], why: 'routes Services to pods' },
     { name: 'iproute2', provides: ['ip'], why: 'inspects and removes network interfaces' },
     { name: 'conntrack', provides: ['conntrack'], why: 'forgets UDP flows to pods that are gone' },
-    { name: 'busybox-static', provides: ['/bin/busybox', '/usr/bin/busybox'], why: 'fills the example image, as no registry may be in reach' },
+    {
+      name: 'busybox-static',
+      provides: ['/bin/busybox', '/usr/bin/busybox'],
+      why: 'fills the example image, as no registry may be in reach',
+    },
   ],
   tests: [
     { name: 'etcd-server', provides: ['etcd'], why: 'the distributed store, tested for real' },
@@ -30,11 +38,20 @@ const packages = {
   ],
 };
 
-const onPath = (command) => (process.env.PATH ?? '').split(':').concat('/usr/sbin', '/sbin').some((dir) => existsSync(path.join(dir, command)));
+const onPath = (command) =>
+  (process.env.PATH ?? '')
+    .split(':')
+    .concat('/usr/sbin', '/sbin')
+    .some((dir) => existsSync(path.join(dir, command)));
 const isThere = ({ provides }) => provides.some((what) => (what.startsWith('/') ? existsSync(what) : onPath(what)));
 
 function run(command, args, options = {}) {
-  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8', ...options });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+    ...options,
+  });
   return { ok: result.status === 0, error: (result.stderr ?? result.error?.message ?? '').trim() };
 }
 
@@ -50,7 +67,12 @@ function installNpmPackages() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   console.log('• npm packages: installing what package-lock.json pins, Node 24 among them (npm ci --ignore-scripts)');
   const { ok, error } = run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
-  if (!ok) fail('The npm packages could not be installed.', error, 'check that the npm registry can be reached, then run this again');
+  if (!ok)
+    fail(
+      'The npm packages could not be installed.',
+      error,
+      'check that the npm registry can be reached, then run this again',
+    );
   mkdirSync(path.dirname(stamp), { recursive: true });
   writeFileSync(stamp, wanted);
 }
@@ -60,11 +82,17 @@ function installDebianPackages(groups) {
   if (missing.length === 0) return;
   const names = missing.map(({ name }) => name);
   if (process.getuid?.() !== 0) {
-    console.log(`• Not root: going on without ${names.join(', ')} (what needs them is skipped, or runs on pretend nodes)`);
+    console.log(
+      `• Not root: going on without ${names.join(', ')} (what needs them is skipped, or runs on pretend nodes)`,
+    );
     return;
   }
   if (!onPath('apt-get')) {
-    fail(`Missing: ${names.join(', ')}`, '', 'install these with your system’s package manager (this script knows only apt-get), then run this again');
+    fail(
+      `Missing: ${names.join(', ')}`,
+      '',
+      'install these with your system’s package manager (this script knows only apt-get), then run this again',
+    );
   }
   for (const { name, why } of missing) console.log(`• ${name}: installing; it ${why}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
@@ -74,22 +102,32 @@ function installDebianPackages(groups) {
     run('apt-get', ['update', '-qq'], { env });
     result = install();
   }
-  if (!result.ok) fail(`apt-get could not install ${names.join(', ')}.`, result.error, `see what "apt-get install ${names.join(' ')}" says, mend it, then run this again`);
+  if (!result.ok)
+    fail(
+      `apt-get could not install ${names.join(', ')}.`,
+      result.error,
+      `see what "apt-get install ${names.join(' ')}" says, mend it, then run this again`,
+    );
 }
 
 const args = process.argv.slice(2);
 const needs = args[0]?.startsWith('--needs=') ? args.shift().slice('--needs='.length).split(',') : [];
 const major = Number(process.versions.node.split('.')[0]);
-if (major < 20) fail(`Node.js ${process.versions.node} is too old.`, '', 'install Node.js 20 or newer: https://nodejs.org');
+if (major < 20)
+  fail(`Node.js ${process.versions.node} is too old.`, '', 'install Node.js 20 or newer: https://nodejs.org');
 installNpmPackages();
 installDebianPackages(needs);
 
 const node = path.join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
-if (!existsSync(node)) fail(`There is no pinned Node for ${process.platform}/${process.arch}.`, '', 'Tutti runs on Linux, on x64 and arm64');
+if (!existsSync(node))
+  fail(`There is no pinned Node for ${process.platform}/${process.arch}.`, '', 'Tutti runs on Linux, on x64 and arm64');
 const [script, ...rest] = args;
 const child = spawn(node, [path.join(root, script), ...rest], {
   stdio: 'inherit',
-  env: { ...process.env, PATH: `${path.dirname(node)}:${path.join(root, 'node_modules', '.bin')}:${process.env.PATH}:/usr/sbin:/sbin` },
+  env: {
+    ...process.env,
+    PATH: `${path.dirname(node)}:${path.join(root, 'node_modules', '.bin')}:${process.env.PATH}:/usr/sbin:/sbin`,
+  },
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));

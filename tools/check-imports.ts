@@ -33,7 +33,8 @@ export function importFaults(file: string, source: string): readonly string[] {
     if (specifier === undefined || specifier.startsWith('node:')) continue;
     if (specifier.startsWith('.')) {
       const target = path.posix.normalize(path.posix.join(path.posix.dirname(file), specifier));
-      if (own !== file && target.split('/')[0] !== own) faults.push(`${file}: reaches ${target} by a relative path; write #${target}`);
+      if (own !== file && target.split('/')[0] !== own)
+        faults.push(`${file}: reaches ${target} by a relative path; write #${target}`);
       continue;
     }
     const area = /^#([a-z]+)\//.exec(specifier)?.[1];
@@ -42,8 +43,10 @@ export function importFaults(file: string, source: string): readonly string[] {
     if (rank < 0) faults.push(`${file}: ${specifier} names no area`);
     else if (area === own) faults.push(`${file}: imports its own area as ${specifier}; write a relative path`);
     else if (isTest(file)) continue;
-    else if (rank > areas.indexOf(own as (typeof areas)[number])) faults.push(`${file}: ${own} may not import ${area}, which comes after it`);
-    else if (apart.has(own) && outOfReach.has(area)) faults.push(`${file}: ${own} may not import ${area}; they meet in client`);
+    else if (rank > areas.indexOf(own as (typeof areas)[number]))
+      faults.push(`${file}: ${own} may not import ${area}, which comes after it`);
+    else if (apart.has(own) && outOfReach.has(area))
+      faults.push(`${file}: ${own} may not import ${area}; they meet in client`);
   }
   return faults;
 }

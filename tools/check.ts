@@ -38,10 +38,17 @@ const isSystem = (file: string) => file.startsWith('test/') || /\.(root|etcd)\.t
 const tests =
   (select: (file: string) => boolean, concurrency: number) =>
   async (tally: Tally): Promise<void> => {
-    const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts', 'bench/**/*.test.ts'], { cwd: root })
+    const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts', 'bench/**/*.test.ts'], {
+      cwd: root,
+    })
       .filter(select)
       .sort();
-    const stream = run({ files: files.map((file) => path.join(root, file)), cwd: root, concurrency, timeout: testTimeoutMs });
+    const stream = run({
+      files: files.map((file) => path.join(root, file)),
+      cwd: root,
+      concurrency,
+      timeout: testTimeoutMs,
+    });
     stream.on('test:pass', ({ skip, todo, details }) => {
       if (details.type === 'suite') return;
       if (skip !== undefined && skip !== false) tally.skipped++;
@@ -81,7 +88,9 @@ for (const [name, stage] of Object.entries(stages)) {
   const start = performance.now();
   await stage(tally);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  summary.push(`${tally.failed === 0 ? '✔' : '✗'} ${name.padEnd(10)} ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped (${seconds} s)`);
+  summary.push(
+    `${tally.failed === 0 ? '✔' : '✗'} ${name.padEnd(10)} ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped (${seconds} s)`,
+  );
   total.passed += tally.passed;
   total.failed += tally.failed;
   total.skipped += tally.skipped;

@@ -1,0 +1,138 @@
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { identityOf, isAlive } from '#agent/process-identity.ts';
+import { writeFileAtomically } from '#lib/atomic-file.ts';
+
+/** Raised when a newer Tutti lays the data directory out so that this one could not read it. */
+const layoutVersion = 1;
+
+/** A reason for which a cluster cannot start that its operator can mend; the message says how. */
+export class StartError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'StartError';
+  }
+}
+
+/** The server that holds a data directory. */
+export interface Holder {
+  readonly pid: number;
+  /** Start of the process in clock ticks since boot: a pid alone may come again. */
+  readonly startTicks: string;
+  /** The API server's address once it serves. */
+  readonly server?: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+export interface DataDir extends AsyncDisposable {
+  readonly path: string;
+  /** Tells others where the server answers. */
+  announce(server: string): Promise<void>;
+}
+
+const lockOf = (dir: string) => path.join(dir, 'server.json');
+
+function parseHolder(text: string): Holder | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return undefined;
+    return 'pid' in value && 'startTicks' in value && 'startedAt' in value ? (value as Holder) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The live server of a data directory, or undefined. */
+export async function holderOf(dir: string): Promise<Holder | undefined> {
+  const holder = parseHolder(await readFile(lockOf(dir), 'utf8').catch(() => ''));
+  return holder !== undefined && (await isAlive(holder)) ? holder : undefined;
+}
+
+async function assertLayoutIsKnown(dir: string, writtenBy: string): Promise<void> {
+  const file = path.join(dir, 'layout.json');
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) {
+    await writeFileAtomically(file, `${JSON.stringify({ version: layoutVersion, writtenBy })}\n`);
+    return;
+  }
+  let found: { version?: unknown; writtenBy?: unknown };
+  try {
+    found = JSON.parse(text) as typeof found;
+  } catch (error) {
+    throw new StartError(`${file} is damaged: it should hold {"version":${layoutVersion}}`, error);
+  }
+  if (typeof found.version !== 'number' || found.version > layoutVersion) {
+    throw new StartError(
+      `The data directory ${dir} has layout version ${String(found.version)}, written by Tutti ${String(found.writtenBy)}; ` +
+        `this Tutti knows versions up to ${layoutVersion}. Start it with that Tutti or a newer one, or choose another --data-dir.`,
+    );
+  }
+}
+
+/** Takes the lock by a hard link, which either makes a whole file or fails. */
+async function lock(dir: string, holder: Holder): Promise<void> {
+  const own = path.join(dir, `server.${holder.pid}.tmp`);
+  await writeFile(own, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+  try {
+    for (;;) {
+      try {
+        await link(own, lockOf(dir));
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      const other = await holderOf(dir);
+      if (other !== undefined) {
+        throw new StartError(
+          `The data directory ${dir} is in use by the Tutti server with pid ${other.pid}. ` +
+            `Stop it with "tutti down --data-dir ${dir}", or choose another --data-dir.`,
+        );
+      }
+      await rm(lockOf(dir), { force: true });
+    }
+  } finally {
+    await rm(own, { force: true });
+  }
+}
+
+/**
+ * Makes `dir` this process's own until it is disposed. Throws `StartError` if a live server has it (naming its
+ * pid), if a newer Tutti has written it, or if it cannot be written.
+ */
+export async function openDataDir(dir: string, options: { writtenBy: string; now: number }): Promise<DataDir> {
+  const absolute = path.resolve(dir);
+  const self = await identityOf(process.pid);
+  if (self === undefined) throw new Error('This process does not find itself in /proc');
+  let holder: Holder = { ...self, startedAt: options.now };
+  try {
+    await mkdir(absolute, { recursive: true, mode: 0o700 });
+    await assertLayoutIsKnown(absolute, options.writtenBy);
+    await lock(absolute, holder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC') throw new StartError(`The disk that holds the data directory ${absolute} is full.`, error);
+    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
+      throw new StartError(
+        `The data directory ${absolute} cannot be written (${code}): choose another --data-dir.`,
+        error,
+      );
+    }
+    if (code === 'ENOTDIR' || code === 'EEXIST')
+      throw new StartError(`${absolute} is no directory: choose another --data-dir.`, error);
+    throw error;
+  }
+  return {
+    path: absolute,
+    async announce(server) {
+      holder = { ...holder, server };
+      await writeFileAtomically(lockOf(absolute), `${JSON.stringify(holder)}\n`);
+    },
+    async [Symbol.asyncDispose]() {
+      await rm(lockOf(absolute), { force: true });
+    },
+  };
+}

@@ -1,0 +1,177 @@
+import type { PolicyRule } from '#api/rbac/types.generated.ts';
+import type {
+  LocalSubjectAccessReview,
+  NonResourceAttributes,
+  ResourceAttributes,
+  SelfSubjectAccessReview,
+  SelfSubjectRulesReview,
+  SubjectAccessReview,
+  SubjectAccessReviewSpec,
+  SubjectAccessReviewStatus,
+} from '#api/authorization/types.generated.ts';
+import type { SelfSubjectReview } from '#api/authentication/types.generated.ts';
+import type { UserInfo } from '#client/client.ts';
+import { invalid, required, type FieldError } from '#machinery/field-error.ts';
+import type { Kind } from '#machinery/kind.ts';
+import { badRequest, invalidObject } from '#machinery/status-error.ts';
+import type { Attributes } from '../request.ts';
+import type { Authorizer } from './authorizer.ts';
+import type { RuleSource } from './rules.ts';
+
+/** `kubectl auth can-i`: may the caller itself do this? */
+export async function reviewSelfAccess(
+  review: SelfSubjectAccessReview,
+  user: UserInfo,
+  authorizer: Authorizer,
+): Promise<SelfSubjectAccessReview> {
+  const { resourceAttributes, nonResourceAttributes } = review.spec;
+  checkAttributes('SelfSubjectAccessReview', resourceAttributes, nonResourceAttributes, []);
+  return { ...review, status: await decide(user, resourceAttributes, nonResourceAttributes, authorizer) };
+}
+
+/** May somebody else do this? Only for those who are allowed to ask. */
+export async function reviewAccess(review: SubjectAccessReview, authorizer: Authorizer): Promise<SubjectAccessReview> {
+  return { ...review, status: await subjectStatus('SubjectAccessReview', review.spec, authorizer) };
+}
+
+/** The same within the namespace that the request was sent to. */
+export async function reviewLocalAccess(
+  review: LocalSubjectAccessReview,
+  namespace: string,
+  authorizer: Authorizer,
+): Promise<LocalSubjectAccessReview> {
+  if (review.spec.nonResourceAttributes !== undefined) {
+    throw badRequest('spec.nonResourceAttributes: disallowed on this kind of request');
+  }
+  if (review.spec.resourceAttributes?.namespace !== namespace) {
+    throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${namespace}`);
+  }
+  return { ...review, status: await subjectStatus('LocalSubjectAccessReview', review.spec, authorizer) };
+}
+
+/** `kubectl auth can-i --list`. */
+export async function reviewRules(
+  review: SelfSubjectRulesReview,
+  user: UserInfo,
+  sources: readonly RuleSource[],
+): Promise<SelfSubjectRulesReview> {
+  const { namespace } = review.spec;
+  if (namespace === undefined || namespace === '') throw badRequest('no namespace on request');
+  const rules = (await Promise.all(sources.map((source) => source.rulesFor(user, namespace)))).flat();
+  return {
+    ...review,
+    status: {
+      incomplete: false,
+      resourceRules: rules.filter(({ resources }) => resources !== undefined).map(resourceRule),
+      nonResourceRules: rules
+        .filter(({ nonResourceURLs }) => nonResourceURLs !== undefined)
+        .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs: nonResourceURLs ?? [] })),
+    },
+  };
+}
+
+/** `kubectl auth whoami`. */
+export function reviewSelf(review: SelfSubjectReview, user: UserInfo): SelfSubjectReview {
+  return { ...review, status: { userInfo: user } };
+}
+
+function resourceRule({ verbs, apiGroups, resources, resourceNames }: PolicyRule) {
+  return {
+    verbs,
+    apiGroups: apiGroups ?? [],
+    resources: resources ?? [],
+    ...(resourceNames === undefined ? {} : { resourceNames }),
+  };
+}
+
+async function subjectStatus(
+  kind: string,
+  spec: SubjectAccessReviewSpec,
+  authorizer: Authorizer,
+): Promise<SubjectAccessReviewStatus> {
+  const { user = '', groups = [], uid, extra, resourceAttributes, nonResourceAttributes } = spec;
+  const nobody =
+    user === '' && groups.length === 0
+      ? [required('spec.user', 'at least one of user or group must be specified')]
+      : [];
+  checkAttributes(kind, resourceAttributes, nonResourceAttributes, nobody);
+  const subject: UserInfo = {
+    username: user,
+    groups,
+    ...(uid === undefined ? {} : { uid }),
+    ...(extra === undefined ? {} : { extra }),
+  };
+  return decide(subject, resourceAttributes, nonResourceAttributes, authorizer);
+}
+
+function checkAttributes(
+  kind: string,
+  resource: ResourceAttributes | undefined,
+  path: NonResourceAttributes | undefined,
+  found: readonly FieldError[],
+): void {
+  const problems = [...found];
+  if (resource !== undefined && path !== undefined) {
+    problems.push(
+      invalid('spec.nonResourceAttributes', path, 'cannot be specified in combination with resourceAttributes'),
+    );
+  }
+  if (resource === undefined && path === undefined) {
+    problems.push(
+      invalid(
+        'spec.resourceAttributes',
+        null,
+        'exactly one of nonResourceAttributes or resourceAttributes must be specified',
+      ),
+    );
+  }
+  if (problems.length > 0) throw invalidObject({ group: 'authorization.k8s.io', kind }, '', problems);
+}
+
+async function decide(
+  user: UserInfo,
+  resource: ResourceAttributes | undefined,
+  path: NonResourceAttributes | undefined,
+  authorizer: Authorizer,
+): Promise<SubjectAccessReviewStatus> {
+  const decision = await authorizer.authorize(
+    resource === undefined ? pathAttributes(user, path ?? {}) : objectAttributes(user, resource),
+  );
+  return { allowed: decision.allowed, ...(decision.reason === '' ? {} : { reason: decision.reason }) };
+}
+
+function pathAttributes(user: UserInfo, { path = '', verb = '' }: NonResourceAttributes): Attributes {
+  return { user, verb, path, kind: undefined, namespace: undefined, name: undefined, subresource: undefined };
+}
+
+const given = (text: string | undefined) => (text === undefined || text === '' ? undefined : text);
+
+function objectAttributes(user: UserInfo, asked: ResourceAttributes): Attributes {
+  return {
+    user,
+    verb: asked.verb ?? '',
+    kind: kindNamed(
+      asked.group ?? '',
+      asked.version ?? '*',
+      asked.resource ?? '',
+      given(asked.namespace) !== undefined,
+    ),
+    namespace: given(asked.namespace),
+    name: given(asked.name),
+    subresource: given(asked.subresource),
+    path: '',
+  };
+}
+
+/** Rights are about names, so one may ask about resources this server does not have, or all (`*`). */
+function kindNamed(group: string, version: string, plural: string, namespaced: boolean): Kind {
+  return {
+    group,
+    version,
+    kind: plural,
+    plural,
+    singular: plural,
+    namespaced,
+    schema: { type: 'object', fields: {}, required: [] },
+  };
+}

@@ -145,8 +145,8 @@ export async function sqliteStore(file: string): Promise<Store> {
     {
       workerData: options,
       name: 'tutti-store',
-    // The caller's own flags (--input-type, --test, …) are not for this thread.
-    execArgv: [],
+      // The caller's own flags (--input-type, --test, …) are not for this thread.
+      execArgv: [],
       // The thread holds no objects beyond the batch at hand.
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
     },

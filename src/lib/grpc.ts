@@ -105,7 +105,7 @@ export class GrpcChannel implements Disposable {
     const readStatus = (headers: Readonly<Record<string, unknown>>) => {
       const code = headers['grpc-status'];
       if (code !== undefined && Number(code) !== grpcCodes.OK) {
-        status = new GrpcError(Number(code), decodeMessage(String(headers['grpc-message'] ?? '')));
+        status = new GrpcError(Number(code), decodeMessage(headers['grpc-message']));
       }
     };
     stream.on('response', readStatus);
@@ -170,9 +170,9 @@ export class GrpcChannel implements Disposable {
     const readStatus = (headers: Readonly<Record<string, unknown>>) => {
       const code = headers['grpc-status'];
       if (code !== undefined) {
-        status = { code: Number(code), message: decodeMessage(String(headers['grpc-message'] ?? '')) };
+        status = { code: Number(code), message: decodeMessage(headers['grpc-message']) };
       } else if (headers[':status'] !== undefined && headers[':status'] !== 200) {
-        status = { code: grpcCodes.UNAVAILABLE, message: `HTTP status ${String(headers[':status'])}` };
+        status = { code: grpcCodes.UNAVAILABLE, message: `HTTP status ${Number(headers[':status'])}` };
       }
     };
     stream.on('response', readStatus);
@@ -232,7 +232,8 @@ function unframe(body: Buffer): Uint8Array {
 }
 
 /** grpc-message is percent-encoded; a peer's bad escape is shown as it came. */
-function decodeMessage(text: string): string {
+function decodeMessage(text: unknown): string {
+  if (typeof text !== 'string') return '';
   try {
     return decodeURIComponent(text);
   } catch {

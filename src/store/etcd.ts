@@ -187,10 +187,10 @@ export async function etcdStore(options: EtcdOptions, { signal: opening }: { sig
                 : { type: 'put', revision: at, entry, previous },
             );
           } else {
-            const key = fromKey(kv.key);
+            const gone = fromKey(kv.key);
             // etcd leaves prev_kv out when compaction took it meanwhile: the key is gone either way.
-            const gone = previous ?? { key, value: new Uint8Array(), created: at, modified: at };
-            pending.push({ type: 'delete', revision: at, key, previous: gone });
+            const last = previous ?? { key: gone, value: new Uint8Array(), created: at, modified: at };
+            pending.push({ type: 'delete', revision: at, key: gone, previous: last });
           }
         }
         if (response.fragment || pending.length === 0) continue;

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Pod } from '#api/core/pod.ts';
+import { BatchPlacer, pendingOf } from './batch.ts';
+import { NodeTable } from './node-table.ts';
+import { profileOf } from './profile.ts';
+import { Signatures } from './signature.ts';
+import { Random } from './testing/random.ts';
+import { boundTo, podOf, randomNode, randomPodSpec } from './testing/random-cluster.ts';
+import { ReferenceScheduler } from './testing/reference-scheduler.ts';
+
+/** More seeds for a longer look: `TUTTI_SEEDS=10000 node --test src/scheduler/batch.test.ts`. */
+const seeds = Number(process.env['TUTTI_SEEDS'] ?? 300);
+
+for (const packs of [false, true]) {
+  test(`batches place exactly as one-by-one ${packs ? 'packing' : 'spreading'} does, on ${seeds} random clusters`, () => {
+    for (let seed = 1; seed <= seeds; seed++) compareWithReference(seed, packs);
+  });
+}
+
+function compareWithReference(seed: number, packs: boolean): void {
+  const random = new Random(seed);
+  const signatures = new Signatures();
+  const table = new NodeTable(signatures, { seed });
+  const placer = new BatchPlacer(table, [profileOf(packs ? { scoring: { type: 'MostAllocated' } } : {})]);
+  const reference = new ReferenceScheduler(seed, { packs });
+  const addNode = (name: string) => {
+    const node = randomNode(random, name);
+    table.setNode(node);
+    reference.nodes.set(name, node);
+  };
+  const nodeCount = 1 + random.below(12);
+  for (let index = 0; index < nodeCount; index++) addNode(`node-${index}`);
+  const specs = Array.from({ length: 1 + random.below(5) }, () => randomPodSpec(random));
+  const placed: { pod: Pod; nodeName: string }[] = [];
+  for (let step = 0; step < 60; step++) {
+    if (random.chance(8)) addNode(`node-${random.below(nodeCount + 2)}`);
+    if (random.chance(20)) {
+      const name = `node-${random.below(nodeCount)}`;
+      table.removeNode(name);
+      reference.nodes.delete(name);
+    }
+    if (random.chance(5) && placed.length > 0) {
+      const { pod } = placed.splice(random.below(placed.length), 1)[0] ?? assert.fail();
+      table.removePod(pod.metadata?.uid ?? '');
+      reference.pods.delete(pod.metadata?.uid ?? '');
+    }
+    if (random.chance(4) && placed.length > 0) {
+      const { pod, nodeName } = random.pick(placed);
+      table.setPod(boundTo(pod, nodeName));
+    }
+    const pod = podOf(random.pick(specs));
+    const expected = reference.decide(pod);
+    const decision = placer.decide(pendingOf(pod, signatures.of(pod)));
+    const actual = decision.do === 'place' ? decision.nodeName : undefined;
+    assert.equal(actual, expected, `seed ${seed}, step ${step}`);
+    if (decision.do === 'place') placed.push({ pod, nodeName: decision.nodeName });
+    else checkFailure(decision.failure, reference.nodes.size, `seed ${seed}, step ${step}`);
+  }
+}
+
+function checkFailure(
+  failure: { nodes: number; reasons: ReadonlyMap<string, number> },
+  nodes: number,
+  where: string,
+): void {
+  assert.equal(failure.nodes, nodes, where);
+  const counted = [...failure.reasons.values()].reduce((sum, count) => sum + count, 0);
+  assert.ok(counted >= nodes, `${where}: every node that does not fit has a reason`);
+}
+
+const node = (name: string, more: Record<string, unknown> = {}) => ({
+  metadata: { name, labels: { 'kubernetes.io/hostname': name } },
+  status: { allocatable: { cpu: '2', memory: '4Gi', pods: '10' } },
+  ...more,
+});
+
+function placerOf(...nodes: Parameters<NodeTable['setNode']>[0][]) {
+  const signatures = new Signatures();
+  const table = new NodeTable(signatures);
+  for (const each of nodes) table.setNode(each);
+  const placer = new BatchPlacer(table, [profileOf()]);
+  return { table, decide: (pod: Pod) => placer.decide(pendingOf(pod, signatures.of(pod))) };
+}
+
+const asking = (cpu: string, more: Partial<NonNullable<Pod['spec']>> = {}) =>
+  podOf({ containers: [{ name: 'main', image: 'web', resources: { requests: { cpu } } }], ...more });
+
+test('a refusal is told in the words and numbers of upstream', () => {
+  const { decide } = placerOf(
+    node('n1'),
+    node('n2', { spec: { taints: [{ key: 'dedicated', value: 'db', effect: 'NoSchedule' }] } }),
+    node('n3', { spec: { unschedulable: true } }),
+  );
+  const decision = decide(asking('3'));
+  assert.equal(
+    decision.do === 'refuse' && decision.failure.message,
+    '0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {dedicated: db}, 1 node(s) were unschedulable.',
+  );
+});
+
+test('a pod that is pinned to a node by name goes there or nowhere, and shares its signature with its fellows', () => {
+  const { decide } = placerOf(node('n1'), node('n2'), node('n3'));
+  const pinned = (name: string, cpu = '1') => {
+    const term = { matchFields: [{ key: 'metadata.name', operator: 'In', values: [name] }] };
+    const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } };
+    return decide(asking(cpu, { affinity: { nodeAffinity: required } }));
+  };
+  const [one, two, three, nowhere] = [pinned('n2'), pinned('n1'), pinned('n2'), pinned('n2')];
+  assert.equal(one.do === 'place' && one.nodeName, 'n2');
+  assert.equal(two.do === 'place' && two.nodeName, 'n1');
+  assert.equal(one.pending.signature, two.pending.signature);
+  assert.equal(three.do === 'place' && three.nodeName, 'n2');
+  assert.equal(
+    nowhere.do === 'refuse' && nowhere.failure.message,
+    "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match Pod's node affinity/selector.",
+  );
+});
+
+test('a pod that demands what no plugin decides waits, and the reason names the field', () => {
+  const { decide } = placerOf(node('n1'));
+  const decision = decide(asking('1', { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] }));
+  assert.match(decision.do === 'refuse' ? decision.failure.message : '', /spec\.volumes\[0\]\.persistentVolumeClaim/);
+});

@@ -1,0 +1,189 @@
+import type { Pod } from '#api/core/pod.ts';
+import type {
+  Container,
+  NodeSelector,
+  PodAffinityTerm,
+  PodSpec,
+  PreferredSchedulingTerm,
+  Toleration,
+  TopologySpreadConstraint,
+  WeightedPodAffinityTerm,
+} from '#api/core/types.generated.ts';
+import { nominalRequests, podRequests, type Amounts } from './requests.ts';
+
+/** A port of the host that a container binds. */
+export interface HostPort {
+  readonly protocol: string;
+  /** `0.0.0.0` for every address. */
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** Everything about a pod that decides which nodes it may run on and which it would rather: its scheduling demands. */
+export interface Demand {
+  readonly schedulerName: string;
+  readonly requests: Amounts;
+  /** Requests for scoring, with nominal amounts for containers that name none. */
+  readonly nominalCpuMilli: number;
+  readonly nominalMemoryBytes: number;
+  readonly nodeSelector: Readonly<Record<string, string>> | undefined;
+  /** Without the pin (see `pinOf()`). Undefined admits every node. */
+  readonly requiredNodes: NodeSelector | undefined;
+  readonly preferredNodes: readonly PreferredSchedulingTerm[];
+  readonly tolerations: readonly Toleration[];
+  readonly hostPorts: readonly HostPort[];
+  readonly images: readonly string[];
+  readonly spread: readonly TopologySpreadConstraint[];
+  readonly affinity: readonly PodAffinityTerm[];
+  readonly antiAffinity: readonly PodAffinityTerm[];
+  readonly preferredAffinity: readonly WeightedPodAffinityTerm[];
+  readonly preferredAntiAffinity: readonly WeightedPodAffinityTerm[];
+  /** Set only where another pod's place depends on them (see `needsLabels()`). */
+  readonly namespace: string | undefined;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  /** Paths of fields that demand what no plugin decides yet: such a pod must wait rather than be misplaced. */
+  readonly undecidable: readonly string[];
+}
+
+export const defaultSchedulerName = 'default-scheduler';
+
+/** Reads the demands of `pod`; `withLabels` keeps its namespace and labels as part of them. */
+export function demandOf(pod: Pod, withLabels = needsLabels(pod)): Demand {
+  const spec: Partial<PodSpec> = pod.spec ?? {};
+  const nominal = nominalRequests(pod);
+  const nodeAffinity = spec.affinity?.nodeAffinity;
+  return {
+    schedulerName: spec.schedulerName ?? defaultSchedulerName,
+    requests: podRequests(pod),
+    nominalCpuMilli: nominal.cpuMilli,
+    nominalMemoryBytes: nominal.memoryBytes,
+    nodeSelector: isEmpty(spec.nodeSelector) ? undefined : spec.nodeSelector,
+    requiredNodes: withoutPin(nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+    preferredNodes: nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
+    tolerations: spec.tolerations ?? [],
+    hostPorts: hostPortsOf(spec),
+    images: [...(spec.initContainers ?? []), ...(spec.containers ?? [])].flatMap(({ image }) => image ?? []),
+    spread: spec.topologySpreadConstraints ?? [],
+    affinity: spec.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [],
+    antiAffinity: spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [],
+    preferredAffinity: spec.affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
+    preferredAntiAffinity: spec.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
+    namespace: withLabels ? (pod.metadata?.namespace ?? '') : undefined,
+    labels: withLabels ? (pod.metadata?.labels ?? {}) : undefined,
+    undecidable: undecidableFields(spec),
+  };
+}
+
+/**
+ * A text that is equal for pods with equal demands. It is made from the fields as they are written, so two spellings
+ * of one demand may differ: that costs a second filtering, never a wrong place.
+ */
+export function demandKey(pod: Pod, withLabels = needsLabels(pod)): string {
+  const spec: Partial<PodSpec> = pod.spec ?? {};
+  const affinity = spec.affinity;
+  return JSON.stringify([
+    spec.schedulerName,
+    (spec.containers ?? []).map(containerKey),
+    (spec.initContainers ?? []).map(containerKey),
+    spec.nodeSelector,
+    withoutPin(affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+    affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution,
+    affinity?.podAffinity,
+    affinity?.podAntiAffinity,
+    spec.tolerations,
+    spec.topologySpreadConstraints,
+    spec.overhead,
+    spec.resources?.requests,
+    spec.hostNetwork,
+    undecidableFields(spec),
+    resizing(pod),
+    withLabels ? [pod.metadata?.namespace, pod.metadata?.labels] : 0,
+  ]);
+}
+
+function containerKey(container: Container): unknown {
+  return [
+    container.image,
+    container.resources?.requests,
+    container.restartPolicy,
+    container.ports?.filter(({ hostPort }) => hostPort !== undefined && hostPort !== 0),
+  ];
+}
+
+/** Containers whose actual or allocated resources differ from what is asked: an in-place resize under way. */
+function resizing(pod: Pod): unknown {
+  const statuses = pod.status?.containerStatuses;
+  if (statuses === undefined) return 0;
+  const asked = new Map((pod.spec?.containers ?? []).map(({ name, resources }) => [name, resources?.requests]));
+  const different = statuses.filter(({ name, resources, allocatedResources }) => {
+    const want = JSON.stringify(asked.get(name));
+    return [resources?.requests, allocatedResources].some(
+      (have) => have !== undefined && JSON.stringify(have) !== want,
+    );
+  });
+  return different.map(({ name, resources, allocatedResources }) => [name, resources?.requests, allocatedResources]);
+}
+
+/** True if the pod's place depends on other pods' labels, so that its own belong to its demands. */
+export function needsLabels(pod: Pod): boolean {
+  const { affinity, topologySpreadConstraints } = pod.spec ?? {};
+  return (
+    affinity?.podAffinity !== undefined ||
+    affinity?.podAntiAffinity !== undefined ||
+    (topologySpreadConstraints?.length ?? 0) > 0
+  );
+}
+
+/**
+ * The one node that the pod's required affinity names by `metadata.name`, as a DaemonSet's pods do; undefined if it
+ * names none or several. It is kept out of the demands, so that all pods of a DaemonSet have equal ones.
+ */
+export function pinOf(pod: Pod): string | undefined {
+  const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return required === undefined ? undefined : pinOfSelector(required);
+}
+
+function pinOfSelector({ nodeSelectorTerms }: NodeSelector): string | undefined {
+  const [term] = nodeSelectorTerms;
+  if (nodeSelectorTerms.length !== 1 || term?.matchFields?.length !== 1) return undefined;
+  const [{ key, operator, values } = { key: '', operator: '', values: [] }] = term.matchFields;
+  return key === 'metadata.name' && operator === 'In' && values?.length === 1 ? values[0] : undefined;
+}
+
+function withoutPin(required: NodeSelector | undefined): NodeSelector | undefined {
+  if (required === undefined || pinOfSelector(required) === undefined) return required;
+  const matchExpressions = required.nodeSelectorTerms[0]?.matchExpressions ?? [];
+  return matchExpressions.length === 0 ? undefined : { nodeSelectorTerms: [{ matchExpressions }] };
+}
+
+function hostPortsOf(spec: Partial<PodSpec>): readonly HostPort[] {
+  const ports: HostPort[] = [];
+  // Sidecars hold their ports as long as the pod lives; other init containers come and go.
+  const sidecars = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
+  for (const { ports: declared } of [...(spec.containers ?? []), ...sidecars]) {
+    for (const { hostPort, hostIP, protocol } of declared ?? []) {
+      if (hostPort === undefined || hostPort <= 0) continue;
+      ports.push({
+        protocol: protocol ?? 'TCP',
+        ip: hostIP === undefined || hostIP === '' ? '0.0.0.0' : hostIP,
+        port: hostPort,
+      });
+    }
+  }
+  return ports;
+}
+
+function undecidableFields(spec: Partial<PodSpec>): readonly string[] {
+  const fields: string[] = [];
+  for (const [index, volume] of (spec.volumes ?? []).entries()) {
+    for (const source of ['persistentVolumeClaim', 'ephemeral'] as const) {
+      if (volume[source] !== undefined) fields.push(`spec.volumes[${index}].${source}`);
+    }
+  }
+  if ((spec.resourceClaims?.length ?? 0) > 0) fields.push('spec.resourceClaims');
+  return fields;
+}
+
+function isEmpty(record: Readonly<Record<string, string>> | undefined): boolean {
+  return record === undefined || Object.keys(record).length === 0;
+}

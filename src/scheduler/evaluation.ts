@@ -1,0 +1,405 @@
+import { changed } from './change-log.ts';
+import type { NodeTable } from './node-table.ts';
+import { NodeView } from './node-view.ts';
+import {
+  scoreMax,
+  type DomainState,
+  type FilterPlugin,
+  type Profile,
+  type Refusal,
+  type ScorePlugin,
+} from './plugin.ts';
+import { isBefore, RowHeap, type RowOrder } from './row-heap.ts';
+import type { Signature } from './signature.ts';
+
+/*
+ * What is known of all nodes with regard to one signature: which fit, how good each is, and the best on top of a heap.
+ *
+ * Everything is made once by looking at every node, and then kept current from the table's change log: only rows that
+ * changed are filtered and scored again. Placing a pod changes one row, so the next equal pod costs one filtering, one
+ * scoring and one step through the heap, whatever the number of nodes.
+ *
+ * Two things do not depend on one node alone. Scores that are normalized depend on the highest raw score among the
+ * fitting nodes: its histogram is kept, and when the highest changes all rows are scored anew (rare: a raw score is a
+ * count of taints or a sum of preference weights). Domain plugins depend on what runs in a node's whole domain: nodes
+ * are grouped by domain, each group has its own heap, and a decision looks at the top of every admitted group.
+ */
+
+interface PreparedFilter {
+  readonly plugin: FilterPlugin;
+  readonly state: unknown;
+}
+
+interface PreparedScore {
+  readonly plugin: ScorePlugin;
+  readonly state: unknown;
+  readonly weight: number;
+}
+
+/** A score that is normalized over the fitting nodes. */
+interface NormalizedScore extends PreparedScore {
+  /** By row. */
+  raw: Int32Array;
+  /** The highest raw score among fitting nodes that the present scores were made with. */
+  highest: number;
+}
+
+interface PreparedDomain {
+  readonly weight: number;
+  readonly state: DomainState;
+}
+
+interface Group {
+  /** By domain plugin. */
+  readonly domains: readonly number[];
+  readonly heap: RowHeap;
+  /** By normalized score: raw score → fitting rows that have it. */
+  readonly histograms: readonly Map<number, number>[];
+}
+
+/** Values of `#refusedBy` that are no filter's number plus one. */
+const fits = 0;
+const noNode = 255;
+const outsideDomains = 254;
+
+/** Where one more pod of the signature would go. */
+export interface Candidate {
+  readonly row: number;
+  readonly score: number;
+}
+
+export class Evaluation implements Disposable {
+  readonly signature: Signature;
+  readonly #table: NodeTable;
+  readonly #view: NodeView;
+  readonly #filters: readonly PreparedFilter[];
+  readonly #scores: readonly PreparedScore[];
+  readonly #normalized: NormalizedScore[];
+  readonly #domains: readonly PreparedDomain[];
+  readonly #rawFollowsUse: boolean;
+  /** By row: `fits`, or what refused it first. */
+  #refusedBy = new Uint8Array(0);
+  /** By row: the first filter that reads only the node and refuses it, or `noNode` for none. */
+  #nodeRefusal = new Uint8Array(0);
+  /** By row: number of its group. */
+  #groupOf = new Int32Array(0);
+  #order: RowOrder;
+  #groups: Group[] = [];
+  #groupIds = new Map<string, number>();
+  #cursor = -1;
+  #epoch = -1;
+  #fitting = 0;
+
+  constructor(table: NodeTable, profile: Profile, signature: Signature) {
+    this.signature = signature;
+    this.#table = table;
+    this.#view = new NodeView(table);
+    const { demand } = signature;
+    this.#filters = profile.filters.flatMap((plugin) => {
+      const state = plugin.preFilter(demand, table);
+      return state === undefined ? [] : [{ plugin, state }];
+    });
+    const scores = profile.scores.flatMap(({ plugin, weight }) => {
+      const state = weight === 0 ? undefined : plugin.preScore(demand, table);
+      return state === undefined ? [] : [{ plugin, state, weight }];
+    });
+    this.#scores = scores.filter(({ plugin }) => plugin.normalize === 'none');
+    this.#normalized = scores
+      .filter(({ plugin }) => plugin.normalize !== 'none')
+      .map((score) => ({ ...score, raw: new Int32Array(0), highest: 0 }));
+    this.#rawFollowsUse = this.#normalized.some(({ plugin }) => plugin.reads === 'use');
+    this.#domains = profile.domains.flatMap(({ plugin, weight }) => {
+      const state = plugin.prepare(signature, table);
+      return state === undefined ? [] : [{ state, weight }];
+    });
+    this.#order = this.#newOrder(0);
+  }
+
+  [Symbol.dispose](): void {
+    for (const { state } of this.#domains) state[Symbol.dispose]();
+  }
+
+  /** Nodes that pass every filter but those of domains. Valid after `best()`. */
+  get fitting(): number {
+    return this.#fitting;
+  }
+
+  /** True if rows or values have been numbered anew since it was made: it must be made anew too. */
+  get isOutdated(): boolean {
+    return this.#epoch !== -1 && this.#epoch !== this.#table.epoch;
+  }
+
+  /** True if where the pod may go depends on other nodes too, so that a change anywhere may matter. */
+  get isCoupled(): boolean {
+    return this.#domains.length > 0;
+  }
+
+  /** The best place for one more pod now, or undefined if there is none. */
+  best(): Candidate | undefined {
+    this.#refresh();
+    if (this.#domains.length === 0) {
+      const [group] = this.#groups;
+      if (group === undefined || group.heap.size === 0) return undefined;
+      this.#normalize([group]);
+      const row = group.heap.top;
+      return { row, score: this.#order.score[row] ?? 0 };
+    }
+    const admitted = this.#admitted();
+    this.#normalize(admitted);
+    const bonuses = this.#bonuses(admitted);
+    let best: Candidate | undefined;
+    let bestBonus = 0;
+    for (const [index, { heap }] of admitted.entries()) {
+      const row = heap.top;
+      const bonus = bonuses[index] ?? 0;
+      if (best === undefined || isBefore(this.#order, row, best.row, bonus - bestBonus)) {
+        best = { row, score: (this.#order.score[row] ?? 0) + bonus };
+        bestBonus = bonus;
+      }
+    }
+    return best;
+  }
+
+  /** Whether one more pod fits on this very row now. */
+  fitsOn(row: number): boolean {
+    this.#refresh();
+    if (this.#refusedBy[row] !== fits) return false;
+    const group = this.#groups[this.#groupOf[row] ?? 0];
+    return group !== undefined && this.#isAdmitted(group);
+  }
+
+  /** What stands in the way on `row`: of the first plugin that refuses, or of all with `every`. Empty if it fits. */
+  refusals(row: number, every = false): readonly Refusal[] {
+    this.#refresh();
+    const refusedBy = this.#refusedBy[row] ?? noNode;
+    if (refusedBy === noNode) return [];
+    const view = this.#view.at(row);
+    if (every) {
+      const filtered = this.#filters.flatMap(({ plugin, state }) => plugin.refusals(state, view));
+      return [...filtered, ...this.#domainRefusals(row)];
+    }
+    if (refusedBy === fits || refusedBy === outsideDomains) return this.#domainRefusals(row);
+    const filter = this.#filters[refusedBy - 1];
+    return filter === undefined ? [] : filter.plugin.refusals(filter.state, view);
+  }
+
+  /** How a fitting row is scored now, per plugin after its weight; for explanations. */
+  scoresOf(row: number): Readonly<Record<string, number>> {
+    this.#refresh();
+    const view = this.#view.at(row);
+    const scores: Record<string, number> = {};
+    for (const { plugin, state, weight } of this.#scores) {
+      scores[plugin.name] = (scores[plugin.name] ?? 0) + weight * plugin.score(state, view);
+    }
+    for (const score of this.#normalized) {
+      scores[score.plugin.name] = (scores[score.plugin.name] ?? 0) + normalizedScore(score, row);
+    }
+    return scores;
+  }
+
+  #refresh(): void {
+    const { log } = this.#table;
+    if (this.#epoch !== this.#table.epoch || !log.reaches(this.#cursor)) return this.#rebuild();
+    for (; this.#cursor < log.end; this.#cursor++) {
+      this.#update(log.row(this.#cursor), (log.bits(this.#cursor) & changed.node) !== 0);
+    }
+  }
+
+  #rebuild(): void {
+    const table = this.#table;
+    const size = table.present.length;
+    if (this.#refusedBy.length !== size) {
+      this.#refusedBy = new Uint8Array(size);
+      this.#nodeRefusal = new Uint8Array(size);
+      this.#groupOf = new Int32Array(size);
+      for (const score of this.#normalized) score.raw = new Int32Array(size);
+    }
+    this.#order = this.#newOrder(size);
+    this.#groups = [];
+    this.#groupIds = new Map();
+    this.#fitting = 0;
+    this.#refusedBy.fill(noNode);
+    for (let row = 0; row < table.rowEnd; row++) {
+      this.#judge(row, true);
+      if (this.#refusedBy[row] === fits) this.#enter(row, false);
+    }
+    for (const { heap } of this.#groups) heap.heapify();
+    this.#epoch = table.epoch;
+    this.#cursor = table.log.end;
+  }
+
+  #newOrder(size: number): RowOrder {
+    const table = this.#table;
+    const order = { score: new Int32Array(size), position: new Int32Array(size).fill(-1), tie: table.tie };
+    return { ...order, nameOf: (row) => table.nameOf(row) };
+  }
+
+  /** Filters and scores one changed row again and moves it in its heap. */
+  #update(row: number, nodeChanged: boolean): void {
+    const wasFitting = this.#refusedBy[row] === fits;
+    if (wasFitting && (nodeChanged || this.#rawFollowsUse)) {
+      this.#leave(row); // its group or raw scores may become others
+      this.#judge(row, nodeChanged);
+      if (this.#refusedBy[row] === fits) this.#enter(row, true);
+      return;
+    }
+    this.#judge(row, nodeChanged);
+    const isFitting = this.#refusedBy[row] === fits;
+    if (isFitting && wasFitting) {
+      this.#order.score[row] = this.#score(row);
+      this.#groups[this.#groupOf[row] ?? 0]?.heap.update(row);
+    } else if (isFitting) this.#enter(row, true);
+    else if (wasFitting) this.#leave(row);
+  }
+
+  /** Sets `#refusedBy`, and group and raw scores of a row that fits. */
+  #judge(row: number, nodeChanged: boolean): void {
+    if (this.#table.present[row] !== 1) {
+      this.#refusedBy[row] = noNode;
+      this.#nodeRefusal[row] = noNode;
+      return;
+    }
+    const view = this.#view.at(row);
+    if (nodeChanged) {
+      this.#nodeRefusal[row] = this.#firstRefusal(view, 'node', this.#filters.length);
+      this.#groupOf[row] = this.#domains.length === 0 ? 0 : -1;
+    }
+    const byNode = this.#nodeRefusal[row] ?? noNode;
+    if (byNode === noNode) this.#setRaw(row, view, nodeChanged);
+    const byUse = this.#firstRefusal(view, 'use', byNode === noNode ? this.#filters.length : byNode);
+    const first = byUse === noNode ? byNode : byUse;
+    if (first !== noNode) {
+      this.#refusedBy[row] = first + 1;
+      return;
+    }
+    this.#refusedBy[row] = fits;
+    if (this.#groupOf[row] === -1) this.#assignGroup(row, view);
+    if (this.#groupOf[row] === -1) this.#refusedBy[row] = outsideDomains;
+  }
+
+  #setRaw(row: number, view: NodeView, nodeChanged: boolean): void {
+    for (const { plugin, state, raw } of this.#normalized) {
+      if (nodeChanged || plugin.reads === 'use') raw[row] = plugin.score(state, view);
+    }
+  }
+
+  #firstRefusal(view: NodeView, reads: 'node' | 'use', end: number): number {
+    for (let index = 0; index < end; index++) {
+      const filter = this.#filters[index];
+      if (filter !== undefined && filter.plugin.reads === reads && !filter.plugin.filter(filter.state, view))
+        return index;
+    }
+    return noNode;
+  }
+
+  #assignGroup(row: number, view: NodeView): void {
+    const domains = this.#domains.map(({ state }) => state.domainOf(view));
+    this.#groupOf[row] = domains.includes(-1) ? -1 : this.#group(domains);
+  }
+
+  #group(domains: readonly number[]): number {
+    const key = domains.join();
+    let id = this.#groupIds.get(key);
+    if (id === undefined) {
+      id = this.#groups.length;
+      this.#groupIds.set(key, id);
+      this.#groups.push({ domains, heap: new RowHeap(this.#order), histograms: this.#normalized.map(() => new Map()) });
+    }
+    return id;
+  }
+
+  #enter(row: number, ordered: boolean): void {
+    this.#fitting++;
+    if (this.#groups.length === 0) this.#group([]);
+    const group = this.#groups[this.#groupOf[row] ?? 0];
+    if (group === undefined) return;
+    for (const [index, { raw }] of this.#normalized.entries()) count(group.histograms[index], raw[row] ?? 0, 1);
+    this.#order.score[row] = this.#score(row);
+    if (ordered) group.heap.add(row);
+    else group.heap.append(row);
+  }
+
+  #leave(row: number): void {
+    this.#fitting--;
+    const group = this.#groups[this.#groupOf[row] ?? 0];
+    if (group === undefined) return;
+    for (const [index, { raw }] of this.#normalized.entries()) count(group.histograms[index], raw[row] ?? 0, -1);
+    group.heap.remove(row);
+  }
+
+  #score(row: number): number {
+    const view = this.#view.at(row);
+    let total = 0;
+    for (const { plugin, state, weight } of this.#scores) total += weight * plugin.score(state, view);
+    for (const score of this.#normalized) total += normalizedScore(score, row);
+    return total;
+  }
+
+  /** Makes sure that the scores were made with the highest raw scores among the nodes of `groups`. */
+  #normalize(groups: readonly Group[]): void {
+    let outdated = false;
+    for (const [index, score] of this.#normalized.entries()) {
+      let highest = 0;
+      for (const { histograms } of groups)
+        for (const raw of histograms[index]?.keys() ?? []) highest = Math.max(highest, raw);
+      if (highest === score.highest) continue;
+      score.highest = highest;
+      outdated = true;
+    }
+    if (!outdated) return;
+    for (const { heap } of this.#groups) {
+      for (const row of heap.rows()) this.#order.score[row] = this.#score(row);
+      heap.heapify();
+    }
+  }
+
+  #isAdmitted({ domains }: Group): boolean {
+    for (let index = 0; index < this.#domains.length; index++) {
+      if (this.#domains[index]?.state.admits(domains[index] ?? 0) === false) return false;
+    }
+    return true;
+  }
+
+  #admitted(): readonly Group[] {
+    const admitted: Group[] = [];
+    for (const group of this.#groups) if (group.heap.size > 0 && this.#isAdmitted(group)) admitted.push(group);
+    return admitted;
+  }
+
+  /** What the preferences of domains add to the score of each group's nodes. */
+  #bonuses(groups: readonly Group[]): readonly number[] {
+    const bonuses = Array.from<number>({ length: groups.length }).fill(0);
+    for (const [index, { state, weight }] of this.#domains.entries()) {
+      const { preference } = state;
+      if (preference === undefined || weight === 0) continue;
+      const raws = groups.map(({ domains }) => preference.score(domains[index] ?? 0));
+      let [lowest, highest] = [Infinity, -Infinity];
+      for (const raw of raws) [lowest, highest] = [Math.min(lowest, raw), Math.max(highest, raw)];
+      for (const [at, raw] of raws.entries()) {
+        bonuses[at] = (bonuses[at] ?? 0) + weight * preference.normalize(raw, lowest, highest);
+      }
+    }
+    return bonuses;
+  }
+
+  #domainRefusals(row: number): readonly Refusal[] {
+    const view = this.#view.at(row);
+    return this.#domains.flatMap(({ state }) => {
+      const domain = state.domainOf(view);
+      return domain === -1 || !state.admits(domain) ? state.refusals(view, domain) : [];
+    });
+  }
+}
+
+function count(histogram: Map<number, number> | undefined, raw: number, by: 1 | -1): void {
+  if (histogram === undefined) return;
+  const left = (histogram.get(raw) ?? 0) + by;
+  if (left === 0) histogram.delete(raw);
+  else histogram.set(raw, left);
+}
+
+/** Whole-number arithmetic as upstream's DefaultNormalizeScore. */
+function normalizedScore({ plugin, raw, highest, weight }: NormalizedScore, row: number): number {
+  const share = highest === 0 ? 0 : Math.floor((scoreMax * (raw[row] ?? 0)) / highest);
+  return weight * (plugin.normalize === 'lowest' ? scoreMax - share : share);
+}

@@ -1,0 +1,394 @@
+import type { Node } from '#api/core/node.ts';
+import type { Pod } from '#api/core/pod.ts';
+import { ChangeLog, changed } from './change-log.ts';
+import { hash32 } from './hash.ts';
+import { Interner } from './interner.ts';
+import { LabelColumns } from './label-columns.ts';
+import { PortUse } from './port-use.ts';
+import { amountOf } from './requests.ts';
+import type { Signature, Signatures } from './signature.ts';
+import { TaintLists, type Taint } from './taints.ts';
+
+/** Numbers of the resources every node has; extended resources follow as they are first seen. */
+export const resource = { cpu: 0, memory: 1, ephemeralStorage: 2, pods: 3 } as const;
+
+/** Requests as parallel lists of resource numbers and amounts, one pod slot included. */
+export interface RequestVector {
+  readonly resources: readonly number[];
+  readonly amounts: readonly number[];
+}
+
+/**
+ * Something that takes room on a node: a pod that the API server knows as bound, one that this scheduler has placed
+ * and the API server has yet to confirm (`assumed`), or room set aside for somebody who has yet to send pods
+ * (`reserved`: what a Mesos offer is).
+ */
+export interface Occupant {
+  readonly uid: string;
+  readonly state: 'bound' | 'assumed' | 'reserved';
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly signature: Signature;
+  readonly priority: number;
+  readonly row: number;
+  /** When an assumption or reservation lapses, in milliseconds since the epoch; Infinity for never. */
+  readonly expiresAt: number;
+}
+
+interface MutableOccupant extends Occupant {
+  state: Occupant['state'];
+  signature: Signature;
+  labels: Readonly<Record<string, string>>;
+  row: number;
+  /** Position among the row's occupants. */
+  slot: number;
+  expiresAt: number;
+}
+
+const noLabels: Readonly<Record<string, string>> = {};
+const firstRows = 64;
+
+/**
+ * What the scheduler knows of all nodes, in columns: one typed array a resource, label key and flag, a row a node.
+ * It is kept current by node and pod events, by assumptions and by reservations; `log` tells readers which rows
+ * changed, so that nothing ever walks all nodes for one pod.
+ *
+ * A row exists as long as its node or any occupant does: pods may be seen before their node, or outlive it.
+ * Amounts are cpu in thousandths and everything else in units, as doubles: exact to 2^53 (9 PB).
+ */
+export class NodeTable {
+  readonly resources = new Interner(['cpu', 'memory', 'ephemeral-storage', 'pods']);
+  readonly log = new ChangeLog();
+  readonly ports = new PortUse();
+  readonly taintLists = new TaintLists();
+  readonly labels: LabelColumns;
+  /** Rises whenever row numbers or value numbers mean something else; whatever is derived from them must be made anew. */
+  epoch = 0;
+
+  /** By resource number, then row. Live: read only. */
+  readonly allocatable: Float64Array[] = [];
+  readonly used: Float64Array[] = [];
+  /** Use with nominal amounts for containers that request nothing: what scoring looks at. */
+  nominalCpu = new Float64Array(firstRows);
+  nominalMemory = new Float64Array(firstRows);
+  /** 1 where the row is a node that exists. */
+  present = new Uint8Array(firstRows);
+  unschedulable = new Uint8Array(firstRows);
+  taintList = new Int32Array(firstRows);
+  /** Breaks ties between equally good nodes: lower first. */
+  tie = new Uint32Array(firstRows);
+
+  readonly #names: string[] = [];
+  readonly #rowOf = new Map<string, number>();
+  readonly #nodes: (Node | undefined)[] = [];
+  readonly #freeRows: number[] = [];
+  readonly #occupants: MutableOccupant[][] = [];
+  readonly #byUid = new Map<string, MutableOccupant>();
+  /** Occupants that may lapse. */
+  readonly #lapsing = new Set<MutableOccupant>();
+  readonly #vectors = new WeakMap<Signature, RequestVector>();
+  readonly #signatures: Signatures;
+  readonly #seed: number;
+  #size = firstRows;
+  #nodeCount = 0;
+
+  constructor(signatures: Signatures, options: { seed?: number } = {}) {
+    this.#signatures = signatures;
+    this.#seed = options.seed ?? 0;
+    this.labels = new LabelColumns(firstRows, () => this.epoch++);
+    for (let id = 0; id < this.resources.size; id++) this.#addResource();
+  }
+
+  /** One more than the highest row in use. Rows below it may be empty: check `present`. */
+  get rowEnd(): number {
+    return this.#names.length;
+  }
+
+  get nodeCount(): number {
+    return this.#nodeCount;
+  }
+
+  get occupantCount(): number {
+    return this.#byUid.size;
+  }
+
+  /** The row of a node by name, or -1. */
+  rowOf(name: string): number {
+    const row = this.#rowOf.get(name) ?? -1;
+    return row >= 0 && this.present[row] === 1 ? row : -1;
+  }
+
+  nameOf(row: number): string {
+    return this.#names[row] ?? '';
+  }
+
+  nodeAt(row: number): Node | undefined {
+    return this.#nodes[row];
+  }
+
+  taintsAt(row: number): readonly Taint[] {
+    return this.taintLists.list(this.taintList[row] ?? 0);
+  }
+
+  occupantsAt(row: number): readonly Occupant[] {
+    return this.#occupants[row] ?? [];
+  }
+
+  occupant(uid: string): Occupant | undefined {
+    return this.#byUid.get(uid);
+  }
+
+  occupants(): IterableIterator<Occupant> {
+    return this.#byUid.values();
+  }
+
+  /** Adds a node or takes over its new state. */
+  setNode(node: Node): void {
+    const name = node.metadata?.name ?? '';
+    const row = this.#row(name);
+    const previous = this.#nodes[row];
+    const appears = this.present[row] === 0;
+    let differs = appears;
+    if (appears) {
+      this.present[row] = 1;
+      this.#nodeCount++;
+    }
+    this.#nodes[row] = node;
+    differs =
+      this.labels.set(row, previous?.metadata?.labels ?? noLabels, node.metadata?.labels ?? noLabels) || differs;
+    const unschedulable = node.spec?.unschedulable === true ? 1 : 0;
+    const taintList = this.taintLists.id(node.spec?.taints ?? []);
+    differs ||= this.unschedulable[row] !== unschedulable || this.taintList[row] !== taintList;
+    this.unschedulable[row] = unschedulable;
+    this.taintList[row] = taintList;
+    differs = this.#setAllocatable(row, node.status?.allocatable ?? node.status?.capacity ?? {}) || differs;
+    if (differs) this.log.add(row, changed.node | changed.eased);
+  }
+
+  /** Takes a node out. Its pods keep counting on the row until they go, in case it comes back. */
+  removeNode(name: string): void {
+    const row = this.#rowOf.get(name);
+    if (row === undefined || this.present[row] === 0) return;
+    this.present[row] = 0;
+    this.#nodeCount--;
+    this.labels.set(row, this.#nodes[row]?.metadata?.labels ?? noLabels, noLabels);
+    this.#nodes[row] = undefined;
+    this.#setAllocatable(row, {});
+    this.unschedulable[row] = 0;
+    this.taintList[row] = 0;
+    this.log.add(row, changed.node);
+    this.#releaseRow(row);
+  }
+
+  /**
+   * Takes over what the API server says of a bound pod: adds it, confirms it if it was assumed, moves it if it was
+   * assumed elsewhere, or changes its requests. A pod without a node or one that has ended takes no room.
+   */
+  setPod(pod: Pod): void {
+    const uid = pod.metadata?.uid ?? '';
+    const nodeName = pod.spec?.nodeName ?? '';
+    const phase = pod.status?.phase;
+    const known = this.#byUid.get(uid);
+    if (phase === 'Succeeded' || phase === 'Failed') return this.removePod(uid);
+    if (nodeName === '') {
+      if (known?.state === 'bound') this.removePod(uid);
+      return;
+    }
+    const signature = this.#signatures.of(pod);
+    if (known !== undefined && this.#names[known.row] === nodeName && known.signature === signature) {
+      known.state = 'bound';
+      known.labels = pod.metadata?.labels ?? noLabels;
+      this.#setExpiry(known, Infinity);
+      return;
+    }
+    if (known !== undefined) this.removePod(uid);
+    this.#add(occupantOf(pod, signature, 'bound', this.#row(nodeName), Infinity));
+  }
+
+  /** Forgets whatever takes room under `uid`: a pod that is gone, an assumption that failed, a reservation given back. */
+  removePod(uid: string): void {
+    const occupant = this.#byUid.get(uid);
+    if (occupant === undefined) return;
+    this.#byUid.delete(uid);
+    this.#lapsing.delete(occupant);
+    const { row } = occupant;
+    const there = this.#occupants[row] ?? [];
+    const last = there.pop();
+    if (last !== undefined && last !== occupant) {
+      there[occupant.slot] = last;
+      last.slot = occupant.slot;
+    }
+    this.#account(occupant, -1);
+    this.log.add(row, changed.use | changed.eased);
+    this.#releaseRow(row);
+  }
+
+  /**
+   * Takes room for a pod that was just placed on `row`, before the API server knows. It stays until the pod is seen
+   * bound (`setPod`), is forgotten (`removePod`) or lapses (`expire`, at `expiresAt`).
+   */
+  assume(pod: Pod, signature: Signature, row: number, expiresAt = Infinity): void {
+    this.removePod(pod.metadata?.uid ?? '');
+    this.#add(occupantOf(pod, signature, 'assumed', row, expiresAt));
+  }
+
+  /** Starts the time within which an assumed pod must be seen bound; nothing if it already was. */
+  expireAt(uid: string, at: number): void {
+    const occupant = this.#byUid.get(uid);
+    if (occupant !== undefined && occupant.state !== 'bound') this.#setExpiry(occupant, at);
+  }
+
+  /**
+   * Sets room aside on a node for a holder outside this scheduler until `expiresAt`; `removePod(id)` gives it back.
+   * False, and nothing is taken, if the node is unknown or has not enough room.
+   */
+  reserve(id: string, nodeName: string, signature: Signature, expiresAt: number): boolean {
+    const row = this.rowOf(nodeName);
+    if (row < 0 || this.#byUid.has(id)) return false;
+    const { resources, amounts } = this.vectorOf(signature);
+    for (const [index, id] of resources.entries()) if ((amounts[index] ?? 0) > this.free(id, row)) return false;
+    if (this.ports.conflict(row, signature.demand.hostPorts) !== undefined) return false;
+    const room = { uid: id, state: 'reserved' as const, namespace: '', name: id, labels: noLabels };
+    this.#add({ ...room, signature, priority: 0, row, slot: 0, expiresAt });
+    return true;
+  }
+
+  /** Drops assumptions and reservations that have lapsed at `now` and returns their ids. */
+  expire(now: number): readonly string[] {
+    const lapsed = [...this.#lapsing].filter(({ expiresAt }) => expiresAt <= now).map(({ uid }) => uid);
+    for (const uid of lapsed) this.removePod(uid);
+    return lapsed;
+  }
+
+  /** Room left of resource number `id`; negative where a node is overcommitted. */
+  free(id: number, row: number): number {
+    return (this.allocatable[id]?.[row] ?? 0) - (this.used[id]?.[row] ?? 0);
+  }
+
+  vectorOf(signature: Signature): RequestVector {
+    let vector = this.#vectors.get(signature);
+    if (vector === undefined) {
+      const resources: number[] = [resource.pods];
+      const amounts: number[] = [1];
+      for (const [name, amount] of signature.demand.requests) {
+        if (amount <= 0 || name === 'pods') continue;
+        resources.push(this.resourceId(name));
+        amounts.push(amount);
+      }
+      vector = { resources, amounts };
+      this.#vectors.set(signature, vector);
+    }
+    return vector;
+  }
+
+  resourceId(name: string): number {
+    const id = this.resources.id(name);
+    while (this.used.length <= id) this.#addResource();
+    return id;
+  }
+
+  #add(occupant: MutableOccupant): void {
+    const { row } = occupant;
+    const there = this.#occupants[row] ?? (this.#occupants[row] = []);
+    occupant.slot = there.length;
+    there.push(occupant);
+    this.#byUid.set(occupant.uid, occupant);
+    if (occupant.expiresAt !== Infinity) this.#lapsing.add(occupant);
+    this.#account(occupant, 1);
+    this.log.add(row, changed.use);
+  }
+
+  #account({ signature, row }: Occupant, sign: 1 | -1): void {
+    const { resources, amounts } = this.vectorOf(signature);
+    for (let index = 0; index < resources.length; index++) {
+      const column = this.used[resources[index] ?? 0];
+      if (column !== undefined) column[row] = (column[row] ?? 0) + sign * (amounts[index] ?? 0);
+    }
+    const { nominalCpuMilli, nominalMemoryBytes, hostPorts } = signature.demand;
+    this.nominalCpu[row] = (this.nominalCpu[row] ?? 0) + sign * nominalCpuMilli;
+    this.nominalMemory[row] = (this.nominalMemory[row] ?? 0) + sign * nominalMemoryBytes;
+    if (sign === 1) this.ports.add(row, hostPorts);
+    else this.ports.remove(row, hostPorts);
+  }
+
+  #setExpiry(occupant: MutableOccupant, at: number): void {
+    occupant.expiresAt = at;
+    if (at === Infinity) this.#lapsing.delete(occupant);
+    else this.#lapsing.add(occupant);
+  }
+
+  #setAllocatable(row: number, amounts: Readonly<Record<string, string | number>>): boolean {
+    let differs = false;
+    for (const name in amounts) this.resourceId(name);
+    for (let id = 0; id < this.allocatable.length; id++) {
+      const name = this.resources.name(id);
+      const amount = amountOf(name, amounts[name] ?? 0);
+      const column = this.allocatable[id];
+      if (column === undefined || column[row] === amount) continue;
+      column[row] = amount;
+      differs = true;
+    }
+    return differs;
+  }
+
+  #addResource(): void {
+    this.allocatable.push(new Float64Array(this.#size));
+    this.used.push(new Float64Array(this.#size));
+  }
+
+  #row(name: string): number {
+    let row = this.#rowOf.get(name);
+    if (row !== undefined) return row;
+    row = this.#freeRows.pop() ?? this.#names.length;
+    if (row >= this.#size) this.#grow();
+    this.#names[row] = name;
+    this.#rowOf.set(name, row);
+    this.tie[row] = hash32(this.#seed, name);
+    return row;
+  }
+
+  #releaseRow(row: number): void {
+    if (this.present[row] === 1 || (this.#occupants[row]?.length ?? 0) > 0) return;
+    const name = this.#names[row] ?? '';
+    if (this.#rowOf.get(name) !== row) return;
+    this.#rowOf.delete(name);
+    this.#names[row] = '';
+    this.#freeRows.push(row);
+    // Sums of doubles are exact here (integers), but an empty row starts from zero in any case.
+    for (const column of this.used) column[row] = 0;
+    this.nominalCpu[row] = 0;
+    this.nominalMemory[row] = 0;
+  }
+
+  #grow(): void {
+    this.#size *= 2;
+    const size = this.#size;
+    const widen = <T extends Float64Array | Int32Array | Uint32Array | Uint8Array>(wide: T, column: T) => (
+      wide.set(column),
+      wide
+    );
+    for (const columns of [this.allocatable, this.used]) {
+      for (const [id, column] of columns.entries()) columns[id] = widen(new Float64Array(size), column);
+    }
+    this.nominalCpu = widen(new Float64Array(size), this.nominalCpu);
+    this.nominalMemory = widen(new Float64Array(size), this.nominalMemory);
+    this.present = widen(new Uint8Array(size), this.present);
+    this.unschedulable = widen(new Uint8Array(size), this.unschedulable);
+    this.taintList = widen(new Int32Array(size), this.taintList);
+    this.tie = widen(new Uint32Array(size), this.tie);
+    this.labels.grow(size);
+    this.epoch++;
+  }
+}
+
+function occupantOf(
+  pod: Pod,
+  signature: Signature,
+  state: Occupant['state'],
+  row: number,
+  expiresAt: number,
+): MutableOccupant {
+  const { uid = '', namespace = '', name = '', labels = noLabels } = pod.metadata ?? {};
+  return { uid, state, namespace, name, labels, signature, priority: pod.spec?.priority ?? 0, row, slot: 0, expiresAt };
+}

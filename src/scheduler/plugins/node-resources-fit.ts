@@ -1,0 +1,47 @@
+import { resource, type NodeTable } from '../node-table.ts';
+import type { NodeView } from '../node-view.ts';
+import type { FilterPlugin, Refusal } from '../plugin.ts';
+
+interface Requests {
+  readonly table: NodeTable;
+  readonly resources: readonly number[];
+  readonly amounts: readonly number[];
+}
+
+const name = 'NodeResourcesFit';
+
+/** Everything the pod requests must be free on the node, and a pod slot with it. */
+export const nodeResourcesFit = {
+  name,
+  reads: 'use',
+  preFilter(demand, table) {
+    const resources: number[] = [resource.pods];
+    const amounts: number[] = [1];
+    for (const [resourceName, amount] of demand.requests) {
+      if (amount <= 0 || resourceName === 'pods') continue;
+      resources.push(table.resourceId(resourceName));
+      amounts.push(amount);
+    }
+    return { table, resources, amounts };
+  },
+  filter({ resources, amounts }, node) {
+    for (let index = 0; index < resources.length; index++) {
+      if ((amounts[index] ?? 0) > node.free(resources[index] ?? 0)) return false;
+    }
+    return true;
+  },
+  refusals: ({ resources, amounts, table }, node) =>
+    resources.flatMap((id, index) => shortage(table, node, id, amounts[index] ?? 0)),
+} satisfies FilterPlugin<Requests>;
+
+function shortage(table: NodeTable, node: NodeView, id: number, requested: number): Refusal | readonly Refusal[] {
+  const [free, capacity] = [node.free(id), node.allocatable(id)];
+  if (requested <= free) return [];
+  const resourceName = table.resources.name(id);
+  return {
+    plugin: name,
+    reason: id === resource.pods ? 'Too many pods' : `Insufficient ${resourceName}`,
+    curable: requested <= capacity,
+    short: { resource: resourceName, requested, free, capacity },
+  };
+}

@@ -1,0 +1,48 @@
+import type { Toleration } from '#api/core/types.generated.ts';
+import type { NodeTable } from '../node-table.ts';
+import type { FilterPlugin, ScorePlugin } from '../plugin.ts';
+import { untolerated, type Taint } from '../taints.ts';
+
+/** Remembers an answer per list of taints: the nodes of a cluster share a few lists. */
+interface ByTaints<T> {
+  readonly tolerations: readonly Toleration[];
+  readonly known: (T | undefined)[];
+}
+
+const name = 'TaintToleration';
+
+/** Nodes with a NoSchedule or NoExecute taint take only pods that tolerate it. */
+export const taintToleration = {
+  name,
+  reads: 'node',
+  preFilter: ({ tolerations }) => ({ tolerations, known: [] }),
+  filter: (state, node) => offending(state, node.taintList, node.table).length === 0,
+  refusals: (state, node) =>
+    offending(state, node.taintList, node.table)
+      .slice(0, 1)
+      .map((taint) => ({
+        plugin: name,
+        reason: `node(s) had untolerated taint {${taint.key}: ${taint.value}}`,
+        curable: false,
+        taint,
+      })),
+} satisfies FilterPlugin<ByTaints<readonly Taint[]>>;
+
+function offending(state: ByTaints<readonly Taint[]>, list: number, table: NodeTable): readonly Taint[] {
+  return (state.known[list] ??= untolerated(table.taintLists.list(list), state.tolerations, 'NoSchedule', 'NoExecute'));
+}
+
+/** Nodes with fewer PreferNoSchedule taints that the pod does not tolerate are better. */
+export const taintTolerationScore = {
+  name,
+  reads: 'node',
+  normalize: 'lowest',
+  preScore: ({ tolerations }) => ({
+    tolerations: tolerations.filter(
+      ({ effect }) => effect === undefined || effect === '' || effect === 'PreferNoSchedule',
+    ),
+    known: [],
+  }),
+  score: ({ tolerations, known }, node) =>
+    (known[node.taintList] ??= untolerated(node.taints, tolerations, 'PreferNoSchedule').length),
+} satisfies ScorePlugin<ByTaints<number>>;

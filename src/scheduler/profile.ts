@@ -1,0 +1,69 @@
+import { conditionalBind } from './bind.ts';
+import { defaultSchedulerName } from './demand.ts';
+import type { Profile, ScorePlugin, Weighted } from './plugin.ts';
+import { nodeAffinity, nodeAffinityScore } from './plugins/node-affinity.ts';
+import { nodePorts } from './plugins/node-ports.ts';
+import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
+import { nodeResourcesBalanced, nodeResourcesScore, type ScoringStrategy } from './plugins/node-resources-score.ts';
+import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
+import { randomScore } from './plugins/random-score.ts';
+import { taintToleration, taintTolerationScore } from './plugins/taint-toleration.ts';
+import { undecidable } from './plugins/undecidable.ts';
+
+/** What an operator says of one profile; everything has upstream's default. */
+export interface ProfileConfig {
+  /** Pods choose the profile by `spec.schedulerName`. */
+  readonly schedulerName?: string;
+  /** How nodes are compared by load: `LeastAllocated` spreads, `MostAllocated` packs, `Random` draws. */
+  readonly scoring?: ScoringStrategy | { readonly type: 'Random'; readonly seed: number };
+  /** Changes how much score plugins count, by name; 0 turns one off. */
+  readonly weights?: Readonly<Record<string, number>>;
+  /** Plugins that are asked after the built-in ones. */
+  readonly plugins?: Partial<Omit<Profile, 'schedulerName'>>;
+}
+
+/** Upstream's weights. Source: k8s.io/kubernetes/pkg/scheduler/apis/config/v1/default_plugins.go. */
+const defaultWeights: Readonly<Record<string, number>> = {
+  NodeResourcesFit: 1,
+  NodeResourcesBalancedAllocation: 1,
+  TaintToleration: 3,
+  NodeAffinity: 2,
+  Random: 1,
+};
+
+/** Puts a profile together from its configuration. */
+export function profileOf(config: ProfileConfig = {}): Profile {
+  const { scoring = { type: 'LeastAllocated' }, plugins = {} } = config;
+  const weighted = (plugin: ScorePlugin): Weighted<ScorePlugin> => ({
+    plugin,
+    weight: config.weights?.[plugin.name] ?? defaultWeights[plugin.name] ?? 1,
+  });
+  // Balance would pull against packing and drawing lots, so it comes with spreading only.
+  const byLoad =
+    scoring.type === 'Random'
+      ? [randomScore(scoring.seed)]
+      : [nodeResourcesScore(scoring), ...(scoring.type === 'LeastAllocated' ? [nodeResourcesBalanced] : [])];
+  return {
+    schedulerName: config.schedulerName ?? defaultSchedulerName,
+    filters: [
+      undecidable,
+      nodeUnschedulable,
+      taintToleration,
+      nodeAffinity,
+      nodePorts,
+      nodeResourcesFit,
+      ...(plugins.filters ?? []),
+    ],
+    scores: [
+      ...byLoad.map(weighted),
+      weighted(taintTolerationScore),
+      weighted(nodeAffinityScore),
+      ...(plugins.scores ?? []),
+    ],
+    domains: plugins.domains ?? [],
+    reserve: plugins.reserve ?? [],
+    permit: plugins.permit ?? [],
+    bind: plugins.bind ?? conditionalBind,
+    postFilter: plugins.postFilter ?? [],
+  };
+}

@@ -1,0 +1,40 @@
+import type { Pod } from '#api/core/pod.ts';
+import { demandKey, demandOf, needsLabels, type Demand } from './demand.ts';
+
+/**
+ * Stands for all pods with equal scheduling demands: whatever is decided for one of them by looking at nodes holds
+ * for all. Compared by identity. Priority, age and a pin to one node are not part of it.
+ */
+export interface Signature {
+  /** Rises with each new signature; never reused. */
+  readonly id: number;
+  readonly key: string;
+  readonly demand: Demand;
+}
+
+/**
+ * Interns signatures for as long as somebody (a queued pod, a pod on a node, an evaluation) still holds one, so that
+ * 100,000 pods of one Deployment share one.
+ */
+export class Signatures {
+  #nextId = 1;
+  readonly #byKey = new Map<string, WeakRef<Signature>>();
+  readonly #swept = new FinalizationRegistry<string>((key) => {
+    if (this.#byKey.get(key)?.deref() === undefined) this.#byKey.delete(key);
+  });
+
+  of(pod: Pod, withLabels = needsLabels(pod)): Signature {
+    const key = demandKey(pod, withLabels);
+    const known = this.#byKey.get(key)?.deref();
+    if (known !== undefined) return known;
+    const signature = { id: this.#nextId++, key, demand: demandOf(pod, withLabels) };
+    this.#byKey.set(key, new WeakRef(signature));
+    this.#swept.register(signature, key);
+    return signature;
+  }
+
+  /** Signatures known now; some may already be unused. */
+  get size(): number {
+    return this.#byKey.size;
+  }
+}

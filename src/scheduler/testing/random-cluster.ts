@@ -1,0 +1,100 @@
+import type { Node } from '#api/core/node.ts';
+import type { Pod } from '#api/core/pod.ts';
+import type { Random } from './random.ts';
+
+type PodSpec = NonNullable<Pod['spec']>;
+
+/** Nodes of a few shapes with a few labels and taints: small numbers, so that ties and refusals are frequent. */
+export function randomNode(random: Random, name: string): Node {
+  const taints = [
+    { key: 'dedicated', value: 'db', effect: 'NoSchedule' },
+    { key: 'maintenance', effect: 'PreferNoSchedule' },
+    { key: 'flaky', value: 'yes', effect: 'PreferNoSchedule' },
+    { key: 'gone', effect: 'NoExecute' },
+  ].filter(() => random.chance(6));
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: {
+      name,
+      labels: {
+        'kubernetes.io/hostname': name,
+        ...(random.chance(8) ? {} : { 'topology.kubernetes.io/zone': random.pick(['a', 'b', 'c']) }),
+        ...(random.chance(2) ? { disk: random.pick(['ssd', 'hdd']) } : {}),
+        ...(random.chance(2) ? { size: String(random.below(5)) } : {}),
+      },
+    },
+    spec: { ...(random.chance(10) ? { unschedulable: true } : {}), ...(taints.length === 0 ? {} : { taints }) },
+    status: {
+      allocatable: {
+        cpu: random.pick(['1', '2', '4', '3500m']),
+        memory: random.pick(['1Gi', '4Gi', '3000Mi']),
+        'ephemeral-storage': '10Gi',
+        pods: random.pick(['3', '5', '110']),
+        ...(random.chance(4) ? { 'example.com/gpu': random.pick(['1', '2']) } : {}),
+      },
+    },
+  };
+}
+
+/** The spec of one random workload; pods of it differ in name only. */
+export function randomPodSpec(random: Random): PodSpec {
+  const requests = {
+    ...(random.chance(4) ? {} : { cpu: random.pick(['100m', '250m', '1', '1500m']) }),
+    ...(random.chance(4) ? {} : { memory: random.pick(['64Mi', '200Mi', '1Gi']) }),
+    ...(random.chance(8) ? { 'example.com/gpu': '1' } : {}),
+  };
+  const zone = { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['a', 'b'] };
+  const size = { key: 'size', operator: random.pick(['Gt', 'Lt']), values: ['2'] };
+  const disk = { key: 'disk', operator: random.pick(['Exists', 'DoesNotExist', 'NotIn']), values: ['ssd'] };
+  const preferred = [
+    { weight: 10, preference: { matchExpressions: [zone] } },
+    { weight: 7, preference: { matchExpressions: [size] } },
+    { weight: 3, preference: { matchExpressions: [{ ...disk, operator: 'Exists' }] } },
+  ].filter(() => random.chance(3));
+  const required = random.chance(4)
+    ? { nodeSelectorTerms: [{ matchExpressions: [random.pick([zone, size, disk])] }, { matchExpressions: [size] }] }
+    : undefined;
+  return {
+    containers: [
+      {
+        name: 'main',
+        image: random.pick(['web:1', 'db:2']),
+        resources: { requests },
+        ...(random.chance(6)
+          ? { ports: [{ containerPort: 80, hostPort: 80, ...(random.chance(2) ? { hostIP: '10.0.0.1' } : {}) }] }
+          : {}),
+      },
+    ],
+    ...(random.chance(5) ? { nodeSelector: { disk: 'ssd' } } : {}),
+    ...(required === undefined && preferred.length === 0
+      ? {}
+      : {
+          affinity: {
+            nodeAffinity: {
+              ...(required === undefined ? {} : { requiredDuringSchedulingIgnoredDuringExecution: required }),
+              preferredDuringSchedulingIgnoredDuringExecution: preferred,
+            },
+          },
+        }),
+    tolerations: [
+      { key: 'dedicated', operator: 'Equal', value: 'db', effect: 'NoSchedule' },
+      { key: 'flaky', operator: 'Exists' },
+      { operator: 'Exists', effect: 'NoExecute' },
+    ].filter(() => random.chance(3)),
+  };
+}
+
+let serial = 0;
+
+/** A pod not yet placed; every call makes another uid. */
+export function podOf(spec: PodSpec, name = `pod-${serial}`, labels?: Readonly<Record<string, string>>): Pod {
+  const metadata = { name, namespace: 'default', uid: `uid-${serial++}`, ...(labels === undefined ? {} : { labels }) };
+  return { apiVersion: 'v1', kind: 'Pod', metadata, spec };
+}
+
+/** The same pod as the API server shows it once it is bound. */
+export const boundTo = (pod: Pod, nodeName: string): Pod => ({
+  ...pod,
+  spec: { containers: [], ...pod.spec, nodeName },
+});

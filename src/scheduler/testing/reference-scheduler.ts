@@ -1,0 +1,151 @@
+import type { Node } from '#api/core/node.ts';
+import type { Pod } from '#api/core/pod.ts';
+import type { NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration } from '#api/core/types.generated.ts';
+import { hash32 } from '../hash.ts';
+import { amountOf } from '../requests.ts';
+
+/*
+ * The definition of where a pod goes, written to be obviously right and with no regard to speed: it looks at every
+ * node and at every pod on it, every time. The batch core must place exactly as this does. It shares nothing with the
+ * core but the reading of quantities and the hash that breaks ties.
+ *
+ * It knows what the random clusters of the tests use: one container a pod, and no init containers or overhead.
+ */
+export class ReferenceScheduler {
+  readonly nodes = new Map<string, Node>();
+  readonly pods = new Map<string, { pod: Pod; nodeName: string }>();
+  readonly #seed: number;
+  readonly #packs: boolean;
+
+  constructor(seed: number, options: { packs?: boolean } = {}) {
+    this.#seed = seed;
+    this.#packs = options.packs ?? false;
+  }
+
+  /** Places the pod and returns the name of its node, or returns undefined. */
+  decide(pod: Pod): string | undefined {
+    const fitting = [...this.nodes.values()].filter((node) => this.fits(pod, node));
+    const scores = this.#scores(pod, fitting);
+    const [best] = fitting.toSorted(
+      (a, b) =>
+        (scores.get(b) ?? 0) - (scores.get(a) ?? 0) || this.#tie(a) - this.#tie(b) || (nameOf(a) < nameOf(b) ? -1 : 1),
+    );
+    if (best === undefined) return undefined;
+    this.pods.set(pod.metadata?.uid ?? '', { pod, nodeName: nameOf(best) });
+    return nameOf(best);
+  }
+
+  fits(pod: Pod, node: Node): boolean {
+    const tolerations = pod.spec?.tolerations ?? [];
+    const cordon = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+    if (node.spec?.unschedulable === true && !tolerations.some((toleration) => covers(toleration, cordon)))
+      return false;
+    for (const taint of node.spec?.taints ?? []) {
+      if (taint.effect === 'PreferNoSchedule') continue;
+      if (!tolerations.some((toleration) => covers(toleration, taint))) return false;
+    }
+    for (const [key, value] of Object.entries(pod.spec?.nodeSelector ?? {})) {
+      if (node.metadata?.labels?.[key] !== value) return false;
+    }
+    const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+    if (required !== undefined && !required.nodeSelectorTerms.some((term) => matches(term, node))) return false;
+    const here = this.#on(node);
+    for (const mine of portsOf(pod)) {
+      for (const other of here) {
+        for (const theirs of portsOf(other)) {
+          const sameAddress = mine.ip === theirs.ip || mine.ip === '0.0.0.0' || theirs.ip === '0.0.0.0';
+          if (mine.port === theirs.port && sameAddress) return false;
+        }
+      }
+    }
+    if (here.length + 1 > Number(node.status?.allocatable?.['pods'] ?? 0)) return false;
+    return Object.keys(requestsOf(pod)).every((resource) => {
+      const asked = request(pod, resource);
+      return asked === 0 || sum(here, (other) => request(other, resource)) + asked <= capacity(node, resource);
+    });
+  }
+
+  #scores(pod: Pod, fitting: readonly Node[]): ReadonlyMap<Node, number> {
+    const taintCounts = new Map(fitting.map((node) => [node, untoleratedPreferences(pod, node)]));
+    const affinities = new Map(fitting.map((node) => [node, preferredWeight(pod, node)]));
+    const mostTaints = Math.max(0, ...taintCounts.values());
+    const mostAffinity = Math.max(0, ...affinities.values());
+    return new Map(
+      fitting.map((node) => {
+        const taints = mostTaints === 0 ? 100 : 100 - Math.floor((100 * (taintCounts.get(node) ?? 0)) / mostTaints);
+        const affinity = mostAffinity === 0 ? 0 : Math.floor((100 * (affinities.get(node) ?? 0)) / mostAffinity);
+        return [node, this.#load(pod, node) + 3 * taints + 2 * affinity];
+      }),
+    );
+  }
+
+  #load(pod: Pod, node: Node): number {
+    const all = [...this.#on(node), pod];
+    const percent = (resource: 'cpu' | 'memory') => {
+      const [have, use] = [capacity(node, resource), sum(all, (each) => nominal(each, resource))];
+      if (this.#packs) return Math.floor((Math.min(use, have) * 100) / have);
+      return use > have ? 0 : Math.floor(((have - use) * 100) / have);
+    };
+    const load = Math.floor((percent('cpu') + percent('memory')) / 2);
+    if (this.#packs || (request(pod, 'cpu') === 0 && request(pod, 'memory') === 0)) return load;
+    const share = (resource: string) =>
+      Math.min(1, sum(all, (each) => request(each, resource)) / capacity(node, resource));
+    return load + Math.floor((1 - Math.abs(share('cpu') - share('memory')) / 2) * 100);
+  }
+
+  #on(node: Node): readonly Pod[] {
+    return [...this.pods.values()].filter(({ nodeName }) => nodeName === nameOf(node)).map(({ pod }) => pod);
+  }
+
+  #tie(node: Node): number {
+    return hash32(this.#seed, nameOf(node));
+  }
+}
+
+const nameOf = (node: Node) => node.metadata?.name ?? '';
+const requestsOf = (pod: Pod) => pod.spec?.containers[0]?.resources?.requests ?? {};
+const request = (pod: Pod, resource: string) => amountOf(resource, requestsOf(pod)[resource] ?? 0);
+const capacity = (node: Node, resource: string) => amountOf(resource, node.status?.allocatable?.[resource] ?? 0);
+const sum = (pods: readonly Pod[], amount: (pod: Pod) => number) => pods.reduce((total, pod) => total + amount(pod), 0);
+
+function nominal(pod: Pod, resource: 'cpu' | 'memory'): number {
+  if (requestsOf(pod)[resource] !== undefined) return request(pod, resource);
+  return resource === 'cpu' ? 100 : 200 * 1024 * 1024;
+}
+
+function portsOf(pod: Pod): readonly { port: number; ip: string }[] {
+  return (pod.spec?.containers[0]?.ports ?? []).flatMap(({ hostPort, hostIP }) =>
+    hostPort === undefined ? [] : [{ port: hostPort, ip: hostIP ?? '0.0.0.0' }],
+  );
+}
+
+function covers(toleration: Toleration, taint: Taint): boolean {
+  if (toleration.effect !== undefined && toleration.effect !== taint.effect) return false;
+  if (toleration.key !== undefined && toleration.key !== taint.key) return false;
+  return toleration.operator === 'Exists' || (toleration.value ?? '') === (taint.value ?? '');
+}
+
+function untoleratedPreferences(pod: Pod, node: Node): number {
+  const preferences = (node.spec?.taints ?? []).filter(({ effect }) => effect === 'PreferNoSchedule');
+  return preferences.filter((taint) => !(pod.spec?.tolerations ?? []).some((toleration) => covers(toleration, taint)))
+    .length;
+}
+
+function preferredWeight(pod: Pod, node: Node): number {
+  const terms = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  return terms.reduce((total, { weight, preference }) => total + (matches(preference, node) ? weight : 0), 0);
+}
+
+function matches({ matchExpressions = [] }: NodeSelectorTerm, node: Node): boolean {
+  return matchExpressions.length > 0 && matchExpressions.every((requirement) => holds(requirement, node));
+}
+
+function holds({ key, operator, values = [] }: NodeSelectorRequirement, node: Node): boolean {
+  const value = node.metadata?.labels?.[key];
+  if (operator === 'Exists') return value !== undefined;
+  if (operator === 'DoesNotExist') return value === undefined;
+  if (operator === 'In') return value !== undefined && values.includes(value);
+  if (operator === 'NotIn') return value === undefined || !values.includes(value);
+  if (operator === 'Gt') return value !== undefined && Number(value) > Number(values[0]);
+  return value !== undefined && Number(value) < Number(values[0]);
+}

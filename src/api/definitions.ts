@@ -84,6 +84,7 @@ function tableOf(pkg: string): Readonly<Record<string, Row>> {
 
 class Definition implements ObjectSchema {
   readonly type = 'object';
+  readonly zeroIsAbsent = true;
   readonly name: string;
   readonly required: readonly string[];
   readonly mapType?: 'atomic' | 'granular';

@@ -81,6 +81,11 @@ export interface ObjectSchema extends Common {
   /** Keep fields that are not listed (`x-kubernetes-preserve-unknown-fields`). */
   readonly preserveUnknownFields?: boolean;
   readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
+  /**
+   * A Go struct: a scalar field that is no `pointer` reads as absent when it is zero (`""`, 0, false). Never set for
+   * custom resources, where zero is a value like any other.
+   */
+  readonly zeroIsAbsent?: boolean;
   /** The kinds this definition is the body of: `x-kubernetes-group-version-kind`. */
   readonly kinds?: readonly GroupVersionKind[];
   /** Published as `x-kubernetes-unions`, else unused. */

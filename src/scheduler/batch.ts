@@ -20,6 +20,8 @@ export type Decision =
       readonly nodeName: string;
       readonly row: number;
       readonly score: number;
+      /** Nodes that would have taken it. */
+      readonly fitting: number;
     }
   | { readonly do: 'refuse'; readonly pending: PendingPod; readonly failure: Failure };
 
@@ -66,12 +68,19 @@ export class BatchPlacer {
       if (row < 0 || !evaluation.fitsOn(row))
         return { do: 'refuse', pending, failure: this.#pinnedFailure(evaluation, row) };
       table.assume(pod, signature, row);
-      return { do: 'place', pending, nodeName: pin, row, score: 0 };
+      return { do: 'place', pending, nodeName: pin, row, score: 0, fitting: 1 };
     }
     const best = evaluation.best();
     if (best === undefined) return { do: 'refuse', pending, failure: this.failureOf(signature) };
     table.assume(pod, signature, best.row);
-    return { do: 'place', pending, nodeName: table.nameOf(best.row), row: best.row, score: best.score };
+    return {
+      do: 'place',
+      pending,
+      nodeName: table.nameOf(best.row),
+      row: best.row,
+      score: best.score,
+      fitting: evaluation.fitting,
+    };
   }
 
   /** What is known of all nodes with regard to a signature, current as of now. Do not keep it. */

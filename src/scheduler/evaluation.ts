@@ -108,10 +108,9 @@ export class Evaluation implements Disposable {
       .filter(({ plugin }) => plugin.normalize !== 'none')
       .map((score) => ({ ...score, raw: new Int32Array(0), highest: 0 }));
     this.#rawFollowsUse = this.#normalized.some(({ plugin }) => plugin.reads === 'use');
-    this.#domains = profile.domains.flatMap(({ plugin, weight }) => {
-      const state = plugin.prepare(signature, table);
-      return state === undefined ? [] : [{ state, weight }];
-    });
+    this.#domains = profile.domains
+      .filter(({ plugin }) => plugin.concerns(signature, table))
+      .map(({ plugin, weight }) => ({ state: plugin.prepare(signature, table), weight }));
     this.#order = this.#newOrder(0);
   }
 
@@ -127,11 +126,6 @@ export class Evaluation implements Disposable {
   /** True if rows or values have been numbered anew since it was made: it must be made anew too. */
   get isOutdated(): boolean {
     return this.#epoch !== -1 && this.#epoch !== this.#table.epoch;
-  }
-
-  /** True if where the pod may go depends on other nodes too, so that a change anywhere may matter. */
-  get isCoupled(): boolean {
-    return this.#domains.length > 0;
   }
 
   /** The best place for one more pod now, or undefined if there is none. */

@@ -226,7 +226,7 @@ export class NodeTable {
 
   /**
    * Takes room for a pod that was just placed on `row`, before the API server knows. It stays until the pod is seen
-   * bound (`setPod`), is forgotten (`removePod`) or lapses (`expire`, at `expiresAt`).
+   * bound (`setPod`), is forgotten (`removePod`) or its time is over (`lapsed`).
    */
   assume(pod: Pod, signature: Signature, row: number, expiresAt = Infinity): void {
     this.removePod(pod.metadata?.uid ?? '');
@@ -247,18 +247,18 @@ export class NodeTable {
     const row = this.rowOf(nodeName);
     if (row < 0 || this.#byUid.has(id)) return false;
     const { resources, amounts } = this.vectorOf(signature);
-    for (const [index, id] of resources.entries()) if ((amounts[index] ?? 0) > this.free(id, row)) return false;
+    for (const [index, asked] of resources.entries()) {
+      if ((amounts[index] ?? 0) > this.free(asked, row)) return false;
+    }
     if (this.ports.conflict(row, signature.demand.hostPorts) !== undefined) return false;
     const room = { uid: id, state: 'reserved' as const, namespace: '', name: id, labels: noLabels };
     this.#add({ ...room, signature, priority: 0, row, slot: 0, expiresAt });
     return true;
   }
 
-  /** Drops assumptions and reservations that have lapsed at `now` and returns their ids. */
-  expire(now: number): readonly string[] {
-    const lapsed = [...this.#lapsing].filter(({ expiresAt }) => expiresAt <= now).map(({ uid }) => uid);
-    for (const uid of lapsed) this.removePod(uid);
-    return lapsed;
+  /** Assumptions and reservations whose time is over at `now`. The caller drops them, or finds out and prolongs them. */
+  lapsed(now: number): readonly Occupant[] {
+    return this.#lapsing.size === 0 ? [] : [...this.#lapsing].filter(({ expiresAt }) => expiresAt <= now);
   }
 
   /** Room left of resource number `id`; negative where a node is overcommitted. */
@@ -364,10 +364,6 @@ export class NodeTable {
   #grow(): void {
     this.#size *= 2;
     const size = this.#size;
-    const widen = <T extends Float64Array | Int32Array | Uint32Array | Uint8Array>(wide: T, column: T) => (
-      wide.set(column),
-      wide
-    );
     for (const columns of [this.allocatable, this.used]) {
       for (const [id, column] of columns.entries()) columns[id] = widen(new Float64Array(size), column);
     }
@@ -380,6 +376,11 @@ export class NodeTable {
     this.labels.grow(size);
     this.epoch++;
   }
+}
+
+function widen<T extends Float64Array | Int32Array | Uint32Array | Uint8Array>(wide: T, column: T): T {
+  wide.set(column);
+  return wide;
 }
 
 function occupantOf(

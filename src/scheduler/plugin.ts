@@ -66,8 +66,10 @@ export interface ScorePlugin<State = unknown> {
  */
 export interface DomainPlugin<State extends DomainState = DomainState> {
   readonly name: string;
-  /** Undefined if the signature does not concern this plugin. The state follows the table until it is disposed. */
-  prepare(signature: Signature, table: NodeTable): State | undefined;
+  /** True if this plugin has a say on pods of the signature; quick. */
+  concerns(signature: Signature, table: NodeTable): boolean;
+  /** Called where it has a say. The state follows the table until it is disposed. */
+  prepare(signature: Signature, table: NodeTable): State;
 }
 
 export interface DomainState extends Disposable {

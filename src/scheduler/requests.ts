@@ -11,7 +11,6 @@ type ResourceList = Readonly<Record<string, string | number>>;
 export const nominalCpuMilli = 100;
 export const nominalMemoryBytes = 200 * 1024 * 1024;
 
-type ResourceList = Readonly<Record<string, string | number>>;
 /** An amount of `resource` in the table's units. */
 export function amountOf(resource: string, quantity: string | number): number {
   return resource === 'cpu' ? toMilli(quantity) : toUnits(quantity);

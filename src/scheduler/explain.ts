@@ -1,0 +1,169 @@
+import type { Pod } from '#api/core/pod.ts';
+import type { ObjectRef } from '#machinery/object.ts';
+import type { Evaluation } from './evaluation.ts';
+import type { NodeTable } from './node-table.ts';
+import type { Refusal } from './plugin.ts';
+import { describeAmount } from './requests.ts';
+
+/**
+ * Why a pod is where it is, or why it waits. The scheduler implements it; `cluster/` hands it to whoever answers
+ * `GET /tutti/why/NAMESPACE/POD` (a non-resource path: JSON of `Explanation`, 404 where `why()` gives undefined), and
+ * `tutti why` and the dashboard read that.
+ */
+export interface WhySource {
+  /** Undefined if the scheduler knows no such pod. */
+  why(ref: Required<ObjectRef>): Explanation | undefined;
+}
+
+/** Plain data: it goes over the wire as it is. */
+export interface Explanation {
+  readonly pod: Required<ObjectRef>;
+  readonly state: 'waiting' | 'gated' | 'placed' | 'foreign';
+  /** One sentence for people. */
+  readonly summary: string;
+  readonly nodeName?: string;
+  /** What the decision was based on, while it is remembered. */
+  readonly decision?: RememberedDecision;
+  /** Every node as of now, best first; for a placed pod as if it were to be placed again. */
+  readonly nodes: readonly NodeVerdict[];
+  /** Nodes beyond the first `verdictsMax`, counted only. */
+  readonly nodesOmitted: number;
+  /** Nodes that would take the pod with one thing changed, grouped: `2 nodes would if 300Mi of memory were freed`. */
+  readonly wouldFit: readonly string[];
+}
+
+export interface NodeVerdict {
+  readonly node: string;
+  readonly fits: boolean;
+  /** Of a node that fits: score per plugin, after weights, and their sum. */
+  readonly score?: number;
+  readonly scores?: Readonly<Record<string, number>>;
+  /** Of a node that does not: everything that stands in the way. */
+  readonly refusals?: readonly Refusal[];
+}
+
+/** What is kept of the decision on a placed pod. */
+export interface RememberedDecision {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly nodeName: string;
+  readonly score: number;
+  /** Nodes that fitted, of those there were. */
+  readonly fitting: number;
+  readonly nodes: number;
+}
+
+export const verdictsMax = 1000;
+const decisionsRememberedMax = 4096;
+
+/** The last 4,096 decisions, by pod uid. */
+export class DecisionMemory {
+  readonly #byUid = new Map<string, RememberedDecision>();
+
+  remember(uid: string, decision: RememberedDecision): void {
+    this.#byUid.delete(uid);
+    this.#byUid.set(uid, decision);
+    if (this.#byUid.size <= decisionsRememberedMax) return;
+    const [oldest] = this.#byUid.keys();
+    if (oldest !== undefined) this.#byUid.delete(oldest);
+  }
+
+  get(uid: string): RememberedDecision | undefined {
+    return this.#byUid.get(uid);
+  }
+}
+
+/** Judges every node for one more pod of the evaluation's signature. `pin` is the only node the pod asks for. */
+export function judgeNodes(
+  table: NodeTable,
+  evaluation: Evaluation,
+  pin: string | undefined,
+): { nodes: readonly NodeVerdict[]; fitting: number; total: number; omitted: number; wouldFit: readonly string[] } {
+  const verdicts: NodeVerdict[] = [];
+  for (let row = 0; row < table.rowEnd; row++) {
+    if (table.present[row] !== 1) continue;
+    const node = table.nameOf(row);
+    const refusals = [
+      ...(pin === undefined || pin === node ? [] : [pinnedElsewhere]),
+      ...evaluation.refusals(row, true),
+    ];
+    if (refusals.length > 0) verdicts.push({ node, fits: false, refusals });
+    else {
+      const scores = evaluation.scoresOf(row);
+      const score = Object.values(scores).reduce((sum, each) => sum + each, 0);
+      verdicts.push({ node, fits: true, score, scores });
+    }
+  }
+  verdicts.sort(
+    (a, b) =>
+      Number(b.fits) - Number(a.fits) ||
+      (b.score ?? 0) - (a.score ?? 0) ||
+      (a.refusals?.length ?? 0) - (b.refusals?.length ?? 0) ||
+      (a.node < b.node ? -1 : 1),
+  );
+  return {
+    nodes: verdicts.slice(0, verdictsMax),
+    omitted: Math.max(0, verdicts.length - verdictsMax),
+    total: verdicts.length,
+    fitting: verdicts.filter(({ fits }) => fits).length,
+    wouldFit: wouldFit(verdicts),
+  };
+}
+
+const pinnedElsewhere: Refusal = {
+  plugin: 'NodeAffinity',
+  reason: "node(s) didn't match Pod's node affinity/selector",
+  curable: false,
+};
+
+/** Groups nodes that only one thing keeps from taking the pod. */
+function wouldFit(verdicts: readonly NodeVerdict[]): readonly string[] {
+  const groups = new Map<string, { nodes: number; amount: number; remedy: (amount: number) => string }>();
+  for (const { refusals = [] } of verdicts) {
+    const [only] = refusals;
+    if (only === undefined || refusals.length > 1) continue;
+    const remedy = remedyOf(only);
+    if (remedy === undefined) continue;
+    const group = groups.get(remedy.key);
+    if (group === undefined) groups.set(remedy.key, { nodes: 1, amount: remedy.amount, remedy: remedy.text });
+    else {
+      group.nodes++;
+      group.amount = Math.min(group.amount, remedy.amount);
+    }
+  }
+  return [...groups.values()]
+    .toSorted((a, b) => b.nodes - a.nodes)
+    .map(({ nodes, amount, remedy }) => `${nodes} ${nodes === 1 ? 'node' : 'nodes'} would if ${remedy(amount)}`);
+}
+
+function remedyOf({
+  plugin,
+  short,
+  taint,
+  port,
+  curable,
+}: Refusal): { key: string; amount: number; text: (amount: number) => string } | undefined {
+  if (short !== undefined) {
+    const { resource } = short;
+    if (resource === 'pods') return { key: 'pods', amount: 1, text: () => 'a pod there ended' };
+    const [amount, verb] = curable
+      ? [short.requested - short.free, 'were freed']
+      : [short.requested - short.capacity, 'were added to its capacity'];
+    const key = `${resource}/${verb}`;
+    return { key, amount, text: (least) => `${describeAmount(resource, least)} of ${resource} ${verb}` };
+  }
+  if (taint !== undefined) {
+    const text = `the pod tolerated the taint ${taint.key}${taint.value === '' ? '' : `=${taint.value}`}:${taint.effect}`;
+    return { key: text, amount: 0, text: () => text };
+  }
+  if (port !== undefined) {
+    const text = `host port ${port.port}/${port.protocol} were free`;
+    return { key: text, amount: 0, text: () => text };
+  }
+  if (plugin === 'NodeUnschedulable') return { key: plugin, amount: 0, text: () => 'it were uncordoned' };
+  return undefined;
+}
+
+export function refOfPod(pod: Pod): Required<ObjectRef> {
+  return { namespace: pod.metadata?.namespace ?? '', name: pod.metadata?.name ?? '' };
+}

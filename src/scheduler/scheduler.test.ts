@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { Node } from '#api/core/node.ts';
+import { Pod } from '#api/core/pod.ts';
+import type { Events } from '#client/event-recorder.ts';
+import { SharedInformers } from '#client/informer.ts';
+import { abortController, VirtualClock } from '#lib/clock.ts';
+import { silentLog } from '#lib/log.ts';
+import { unavailable } from '#machinery/status-error.ts';
+import { Scheduler } from './scheduler.ts';
+import { BindingClient } from './testing/binding-client.ts';
+
+type PodSpec = NonNullable<Pod['spec']>;
+
+/** A scheduler that runs against a fake cluster until the test ends. */
+async function running(context: TestContext) {
+  const clock = new VirtualClock();
+  const client = new BindingClient(clock);
+  const log = silentLog;
+  const told: string[] = [];
+  const events: Events = {
+    record: (object, { reason, message }) => void told.push(`${object.metadata?.name} ${reason}: ${message}`),
+  };
+  const stop = abortController();
+  const { signal } = stop;
+  const informers = new SharedInformers({ client, clock, log });
+  const scheduler = new Scheduler({ client, informers, clock, log, events });
+  scheduler.follow(signal);
+  const done = Promise.all([informers.run(signal), scheduler.run(signal)]);
+  context.after(async () => {
+    stop.abort();
+    await done;
+  });
+  const addNode = (name: string, cpu = '2', spec: Node['spec'] = {}) =>
+    client.create(
+      Node,
+      { metadata: { name }, spec, status: { allocatable: { cpu, memory: '4Gi', pods: '10' } } },
+      { signal },
+    );
+  const addPod = (name: string, cpu = '1', more: Partial<PodSpec> = {}) =>
+    client.create(
+      Pod,
+      {
+        metadata: { name, namespace: 'default' },
+        spec: { containers: [{ name: 'main', image: 'web', resources: { requests: { cpu } } }], ...more },
+      },
+      { signal },
+    );
+  const pod = (name: string) => client.get(Pod, { name, namespace: 'default' }, { signal });
+  return { clock, client, scheduler, told, signal, addNode, addPod, pod };
+}
+
+/** Waits for `holds` in turns of the event loop, not in time. */
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 10_000; turn++) {
+    if (await holds()) return;
+    await setImmediate();
+  }
+  assert.fail('it never came to hold');
+}
+
+test('a pod gets a node and an event tells which', async (context) => {
+  const { addNode, addPod, pod, told } = await running(context);
+  await addNode('n1');
+  await addPod('web');
+  await until(async () => (await pod('web')).spec?.nodeName === 'n1');
+  await until(() => told.includes('web Scheduled: Successfully assigned default/web to n1'));
+});
+
+test('a pod that fits nowhere says why, and is placed as soon as a node makes room', async (context) => {
+  const { addNode, addPod, pod, client, scheduler, told, signal } = await running(context);
+  await addNode('n1');
+  await addPod('one');
+  await addPod('two');
+  await until(async () => (await pod('two')).spec?.nodeName === 'n1');
+  await addPod('three');
+  const message = '0/1 nodes are available: 1 Insufficient cpu.';
+  await until(async () => (await pod('three')).status?.conditions?.[0]?.message === message);
+  assert.ok(told.includes(`three FailedScheduling: ${message}`));
+  const why = scheduler.why({ namespace: 'default', name: 'three' });
+  assert.equal(why?.state, 'waiting');
+  assert.deepEqual(why?.wouldFit, ['1 node would if 1 of cpu were freed']);
+  assert.deepEqual(why?.nodes[0]?.refusals?.[0]?.short, { resource: 'cpu', requested: 1000, free: 0, capacity: 2000 });
+  await client.delete(Pod, { namespace: 'default', name: 'one' }, { signal, gracePeriodSeconds: 0 });
+  await until(async () => (await pod('three')).spec?.nodeName === 'n1');
+  assert.equal(scheduler.why({ namespace: 'default', name: 'three' })?.decision?.fitting, 1);
+});
+
+test('pods wait for their gates, and leave foreign schedulers their own', async (context) => {
+  const { addNode, addPod, pod, client, scheduler, signal } = await running(context);
+  await addNode('n1');
+  await addPod('gated', '1', { schedulingGates: [{ name: 'example.com/quota' }] });
+  await addPod('foreign', '1', { schedulerName: 'other' });
+  await addPod('plain');
+  await until(async () => (await pod('plain')).spec?.nodeName === 'n1');
+  assert.equal((await pod('gated')).spec?.nodeName, undefined);
+  assert.equal((await pod('foreign')).spec?.nodeName, undefined);
+  assert.equal(scheduler.why({ namespace: 'default', name: 'gated' })?.state, 'gated');
+  assert.equal(scheduler.why({ namespace: 'default', name: 'foreign' })?.state, 'foreign');
+  const gated = await pod('gated');
+  const { schedulingGates: _, ...spec } = gated.spec ?? { containers: [] };
+  await client.update(Pod, { ...gated, spec }, { signal });
+  await until(async () => (await pod('gated')).spec?.nodeName === 'n1');
+});
+
+test('a binding that fails gives its room back and is tried again after a while', async (context) => {
+  const { addNode, addPod, pod, client, clock, told } = await running(context);
+  await addNode('n1', '1');
+  let failures = 1;
+  client.onRequest = (verb) => {
+    if (verb === 'bind' && failures-- > 0) throw unavailable('the store is full');
+  };
+  await addPod('web');
+  await until(() => told.some((text) => text.includes('FailedScheduling: binding rejected: the store is full')));
+  await clock.advance(1_500);
+  await until(async () => (await pod('web')).spec?.nodeName === 'n1');
+});
+
+test('pods of higher priority go first', async (context) => {
+  const { addNode, addPod, told } = await running(context);
+  await addPod('low-1');
+  await addPod('low-2');
+  await addPod('high', '1', { priority: 10 });
+  await until(() => told.length === 3); // all three wait: there is no node
+  told.length = 0;
+  await addNode('n1', '1');
+  await until(() => told.some((text) => text.includes('Scheduled: Successfully')));
+  assert.deepEqual(told[0], 'high Scheduled: Successfully assigned default/high to n1');
+});

@@ -1,0 +1,263 @@
+import { setImmediate } from 'node:timers/promises';
+import { Node } from '#api/core/node.ts';
+import { Pod } from '#api/core/pod.ts';
+import type { CacheEvent, Informers } from '#client/cache.ts';
+import type { Client } from '#client/client.ts';
+import type { Events } from '#client/event-recorder.ts';
+import { backoffMs } from '#lib/backoff.ts';
+import type { Clock } from '#lib/clock.ts';
+import type { Log } from '#lib/log.ts';
+import { keyOf, type ObjectRef } from '#machinery/object.ts';
+import { hasReason } from '#machinery/status-error.ts';
+import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
+import { Binder, type Placement } from './binder.ts';
+import { defaultSchedulerName } from './demand.ts';
+import { DecisionMemory, judgeNodes, refOfPod, type Explanation, type WhySource } from './explain.ts';
+import { FailureReporter } from './failure-reporter.ts';
+import { NodeTable } from './node-table.ts';
+import { profileOf, type ProfileConfig } from './profile.ts';
+import { SchedulingQueue } from './queue.ts';
+import { Signatures } from './signature.ts';
+import { Waker } from './waker.ts';
+
+export interface SchedulerOptions {
+  readonly client: Client;
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly events: Events;
+  /** One default profile unless given. */
+  readonly profiles?: readonly ProfileConfig[];
+  /** Breaks ties between nodes: the same seed and events give the same placements. */
+  readonly seed?: number;
+}
+
+/** Pods decided before other work on this thread gets its turn. */
+const decisionsPerTurnMax = 256;
+/** Of binding that failed: upstream's delays. */
+const retry = { initialMs: 1_000, maxMs: 10_000 };
+/** How long a bound pod may stay unseen in the cache before it is looked up. */
+const confirmationMsMax = 60_000;
+const sweepMs = 10_000;
+
+/**
+ * Gives pods their nodes. Follows nodes and pods through the shared caches, decides in batches, binds in parallel and
+ * tells users why a pod waits. Decisions are those of `BatchPlacer`; this is the loop around it.
+ *
+ * `follow()` keeps the table current, so that a standby can answer `why()` and take over at once; `run()` schedules,
+ * for as long as this process is the one that may.
+ */
+export class Scheduler implements WhySource {
+  readonly #options: SchedulerOptions;
+  readonly #signatures = new Signatures();
+  readonly #table: NodeTable;
+  readonly #placer: BatchPlacer;
+  readonly #queue: SchedulingQueue;
+  readonly #waker: Waker;
+  readonly #reporter: FailureReporter;
+  readonly #memory = new DecisionMemory();
+  readonly #subscriptions: Disposable[] = [];
+  #notify: (() => void) | undefined;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    const { clock, seed, profiles = [{}] } = options;
+    this.#table = new NodeTable(this.#signatures, seed === undefined ? {} : { seed });
+    this.#placer = new BatchPlacer(this.#table, profiles.map(profileOf));
+    this.#queue = new SchedulingQueue(
+      (ms, fn) => clock.after(ms, fn),
+      () => this.#notify?.(),
+    );
+    this.#waker = new Waker(this.#table, this.#queue, (name) => this.#placer.profile(name));
+    this.#reporter = new FailureReporter(options);
+  }
+
+  /** Starts to follow the cluster (idempotent); it ends with `signal`. */
+  follow(signal: AbortSignal): void {
+    if (this.#subscriptions.length > 0 || signal.aborted) return;
+    const { informers } = this.#options;
+    this.#subscriptions.push(
+      informers.on(Node, (event) => this.#onNode(event)),
+      informers.on(Pod, (event) => this.#onPod(event)),
+    );
+    const end = () => {
+      for (const subscription of this.#subscriptions.splice(0)) subscription[Symbol.dispose]();
+      this.#queue.close();
+    };
+    signal.addEventListener('abort', end, { once: true });
+  }
+
+  /** Schedules until `signal` aborts, then waits for what is on its way. May be called again after that. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.follow(signal);
+    const { informers, client, clock } = this.#options;
+    await informers.synced(signal).catch(() => {});
+    const binder = new Binder(client, (placement, error) => this.#bound(placement, error));
+    const reporting = this.#reporter.run(signal);
+    const aborted = () => this.#notify?.();
+    signal.addEventListener('abort', aborted, { once: true });
+    let sweep = clock.after(sweepMs, () => this.#notify?.());
+    let sweptAt = clock.now();
+    while (!signal.aborted) {
+      if (clock.now() - sweptAt >= sweepMs) {
+        sweptAt = clock.now();
+        sweep = clock.after(sweepMs, () => this.#notify?.());
+        this.#confirmLapsed(signal);
+      }
+      this.#waker.wake();
+      if (this.#queue.activeCount > 0 && binder.room > 0) {
+        this.#decideSome(binder, signal);
+        await setImmediate();
+      } else {
+        await new Promise<void>((resolve) => (this.#notify = resolve));
+      }
+    }
+    sweep[Symbol.dispose]();
+    signal.removeEventListener('abort', aborted);
+    await Promise.all([binder.drained(), reporting]);
+    this.#queue.giveBack();
+  }
+
+  why(ref: Required<ObjectRef>): Explanation | undefined {
+    const pod = this.#options.informers.get(Pod, ref);
+    if (pod === undefined) return undefined;
+    const { schedulerName = defaultSchedulerName, nodeName, schedulingGates = [] } = pod.spec ?? {};
+    const nothing = { pod: ref, nodes: [], nodesOmitted: 0, wouldFit: [] };
+    if (this.#placer.profile(schedulerName) === undefined) {
+      return { ...nothing, state: 'foreign', summary: `It is left to the scheduler "${schedulerName}".` };
+    }
+    const uid = pod.metadata?.uid ?? '';
+    const decision = this.#memory.get(uid);
+    const { signature, pin } = pendingOf(pod, this.#signatures.of(pod));
+    const judged = judgeNodes(this.#table, this.#placer.evaluationOf(signature), pin);
+    const verdicts = { nodes: judged.nodes, nodesOmitted: judged.omitted, wouldFit: judged.wouldFit };
+    if (nodeName !== undefined && nodeName !== '') {
+      const summary =
+        decision === undefined
+          ? `It runs on ${nodeName}; the decision is no longer remembered, or was not made here.`
+          : `It was placed on ${decision.nodeName}: the best, with score ${decision.score}, of ${decision.fitting} of ${decision.nodes} nodes that fitted.`;
+      return {
+        pod: ref,
+        state: 'placed',
+        summary,
+        nodeName,
+        ...(decision === undefined ? {} : { decision }),
+        ...verdicts,
+      };
+    }
+    if (schedulingGates.length > 0) {
+      const gates = schedulingGates.map(({ name }) => name).join(', ');
+      return { ...nothing, state: 'gated', summary: `It waits for its scheduling gates: ${gates}.` };
+    }
+    const summary =
+      judged.fitting > 0
+        ? `${judged.fitting} of ${judged.total} nodes would take it; it waits for its turn.`
+        : `None of ${judged.total} nodes takes it.`;
+    return { pod: ref, state: 'waiting', summary, ...verdicts };
+  }
+
+  #onNode({ type, object }: CacheEvent<Node>): void {
+    if (type === 'DELETED') this.#table.removeNode(object.metadata?.name ?? '');
+    else this.#table.setNode(object);
+    this.#notify?.();
+  }
+
+  #onPod({ type, object: pod }: CacheEvent<Pod>): void {
+    const uid = pod.metadata?.uid ?? '';
+    const phase = pod.status?.phase;
+    const isBound = (pod.spec?.nodeName ?? '') !== '';
+    if (type === 'DELETED') {
+      this.#table.removePod(uid);
+      this.#forget(uid);
+    } else if (isBound) {
+      this.#table.setPod(pod);
+      this.#forget(uid);
+    } else if (phase === 'Succeeded' || phase === 'Failed' || pod.metadata?.deletionTimestamp !== undefined) {
+      this.#forget(uid);
+    } else if (this.#placer.profile(pod.spec?.schedulerName ?? defaultSchedulerName) !== undefined) {
+      this.#queue.put(pendingOf(pod, this.#signatures.of(pod)));
+    }
+    this.#notify?.();
+  }
+
+  #forget(uid: string): void {
+    this.#queue.remove(uid);
+    this.#reporter.forget(uid);
+  }
+
+  #decideSome(binder: Binder, signal: AbortSignal): void {
+    const count = Math.min(decisionsPerTurnMax, binder.room);
+    for (let index = 0; index < count; index++) {
+      const next = this.#queue.take();
+      if (next === undefined) return;
+      this.#apply(this.#placer.decide(next.pending), next.uid, binder, signal);
+    }
+  }
+
+  #apply(decision: Decision, uid: string, binder: Binder, signal: AbortSignal): void {
+    const { pending } = decision;
+    if (decision.do === 'refuse') {
+      for (const parked of this.#queue.park(uid)) {
+        this.#reporter.report(parked.pending.pod, 'Unschedulable', decision.failure.message);
+      }
+      return;
+    }
+    const profile = this.#placer.profile(pending.signature.demand.schedulerName);
+    if (profile === undefined) return;
+    this.#memory.remember(uid, {
+      at: new Date(this.#options.clock.now()).toISOString(),
+      nodeName: decision.nodeName,
+      score: decision.score,
+      fitting: decision.fitting,
+      nodes: this.#table.nodeCount,
+    });
+    binder.start({ pending, nodeName: decision.nodeName, profile }, signal);
+  }
+
+  #bound({ pending: { pod }, nodeName }: Placement, error: unknown): void {
+    const { uid = '' } = pod.metadata ?? {};
+    const { clock, events, log } = this.#options;
+    const { namespace, name } = refOfPod(pod);
+    this.#notify?.();
+    if (error === undefined) {
+      this.#table.expireAt(uid, clock.now() + confirmationMsMax);
+      this.#forget(uid);
+      const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`;
+      events.record(pod, { type: 'Normal', reason: 'Scheduled', message });
+      return;
+    }
+    if (this.#table.occupant(uid)?.state === 'assumed') this.#table.removePod(uid);
+    const queued = this.#queue.get(uid);
+    if (queued === undefined) return; // it was deleted, or seen bound, meanwhile
+    // Bound by somebody else, or gone, although the cache does not show it yet: the watch will tell, or the retry.
+    const passing = hasReason(error, 'Conflict', 'NotFound');
+    this.#queue.delay(uid, backoffMs(retry, queued.failures + 1));
+    if (passing) return;
+    log.warn('pod not bound', { pod: keyOf({ namespace, name }), node: nodeName, error });
+    const text = error instanceof Error ? error.message : String(error);
+    this.#reporter.report(pod, 'SchedulerError', `binding rejected: ${text}`);
+  }
+
+  /** Looks up pods that were bound long ago and never seen bound: their room must not be given away unasked. */
+  #confirmLapsed(signal: AbortSignal): void {
+    const { clock, client, log } = this.#options;
+    for (const occupant of this.#table.lapsed(clock.now())) {
+      if (occupant.state === 'reserved') {
+        this.#table.removePod(occupant.uid);
+        continue;
+      }
+      this.#table.expireAt(occupant.uid, clock.now() + confirmationMsMax);
+      client.get(Pod, occupant, { signal }).then(
+        (pod) => {
+          if (pod.metadata?.uid === occupant.uid) this.#table.setPod(pod);
+          else this.#table.removePod(occupant.uid);
+          this.#notify?.();
+        },
+        (error: unknown) => {
+          if (hasReason(error, 'NotFound')) this.#table.removePod(occupant.uid);
+          else if (!signal.aborted) log.warn('bound pod not confirmed', { pod: keyOf(occupant), error });
+        },
+      );
+    }
+  }
+}

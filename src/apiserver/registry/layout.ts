@@ -1,0 +1,74 @@
+import { apiVersionOf, type Kind } from '#machinery/kind.ts';
+import { tooLarge } from '#machinery/status-error.ts';
+import type { ApiObject, ObjectRef } from '#machinery/object.ts';
+import type { Entry, Key } from '#store/store.ts';
+import { StoredObject } from './stored-object.ts';
+
+/** Everything the API stores lies under this. */
+export const registryRoot: Key = '/registry/';
+
+/** Bytes of one encoded object, above which it is refused: etcd's limit, kept for every store. */
+export const objectBytesMax = 1_536 * 1024;
+
+const encoder = new TextEncoder();
+
+/**
+ * Where and how the objects of one kind lie in the store: `/registry/<group or core>/<plural>[/<namespace>]/<name>`,
+ * as JSON without `metadata.resourceVersion` (that is the store's revision). The JSON always opens with `head`
+ * (apiVersion, kind and the brace of metadata), so that the version can be spliced in without parsing.
+ */
+export class Layout<T extends ApiObject = ApiObject> {
+  readonly kind: Kind<T>;
+  /** `core/pods`: what names the kind inside a key. */
+  readonly folder: string;
+  readonly prefix: Key;
+  readonly head: Buffer;
+
+  constructor(kind: Kind<T>) {
+    this.kind = kind;
+    this.folder = `${kind.group === '' ? 'core' : kind.group}/${kind.plural}`;
+    this.prefix = `${registryRoot}${this.folder}/`;
+    this.head = Buffer.from(
+      `{"apiVersion":${JSON.stringify(apiVersionOf(kind))},"kind":${JSON.stringify(kind.kind)},"metadata":{`,
+    );
+  }
+
+  key({ namespace, name }: ObjectRef): Key {
+    return this.kind.namespaced ? `${this.prefix}${namespace ?? ''}/${name}` : `${this.prefix}${name}`;
+  }
+
+  /** The prefix of all keys of a namespace; of the kind, without one. */
+  prefixIn(namespace: string | undefined): Key {
+    return namespace === undefined || !this.kind.namespaced ? this.prefix : `${this.prefix}${namespace}/`;
+  }
+
+  /** The bytes to store. Throws RequestEntityTooLarge. */
+  encode(object: T): Uint8Array {
+    const { apiVersion: _a, kind: _k, metadata, ...rest } = object;
+    const { resourceVersion: _r, ...meta } = metadata ?? {};
+    const json = JSON.stringify({
+      apiVersion: apiVersionOf(this.kind),
+      kind: this.kind.kind,
+      metadata: meta,
+      ...rest,
+    });
+    // A buffer of its own: pooled ones would be copied whole, neighbours included, when handed to a worker.
+    const bytes = encoder.encode(json);
+    if (bytes.byteLength > objectBytesMax) {
+      throw tooLarge(
+        `${this.kind.kind} "${metadata?.name ?? ''}" is too large: ${bytes.byteLength} bytes encoded, at most ${objectBytesMax} are stored; move data into several objects`,
+      );
+    }
+    return bytes;
+  }
+
+  decode(entry: Entry): StoredObject<T> {
+    return new StoredObject(this, entry.key, this.#canonical(entry.value), entry.modified);
+  }
+
+  /** Values written by anything else than `encode()` are brought into its form. */
+  #canonical(value: Uint8Array): Uint8Array {
+    if (this.head.compare(value, 0, this.head.length) === 0) return value;
+    return this.encode(JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T);
+  }
+}

@@ -1,0 +1,106 @@
+import type { Clock } from '#lib/clock.ts';
+import type { Kind } from '#machinery/kind.ts';
+import type { ApiObject, ObjectRef } from '#machinery/object.ts';
+import { conflict } from '#machinery/status-error.ts';
+import type { AdmissionChain } from '../admission/chain.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Attributes, RequestContext } from '../request.ts';
+import type { StoredObject } from '../registry/stored-object.ts';
+import { isConflict } from '../registry/store-errors.ts';
+
+/** What the verbs work with. */
+export interface Pipeline {
+  readonly registry: Registry;
+  readonly admission: AdmissionChain;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly newUid: () => string;
+  /** Told before and after objects of a kind are written: what keeps addresses unique. */
+  readonly hooks: readonly WriteHook[];
+}
+
+/** One authorized write. */
+export interface WriteCall<T extends ApiObject> {
+  readonly kind: Kind<T>;
+  readonly attributes: Attributes;
+  readonly context: RequestContext;
+  readonly dryRun: boolean;
+}
+
+/** An allocation tied to a write: reserved before the commit, kept if it succeeds and given back if not. */
+export interface Reservation<T extends ApiObject = ApiObject> {
+  readonly object: T;
+  keep(): void;
+  giveBack(): void;
+}
+
+/** Completes objects with what only the server may hand out (a Service's addresses). */
+export interface WriteHook {
+  applies(kind: Kind): boolean;
+  /** Throws Invalid if what the object asks for is taken. */
+  reserve(object: ApiObject, stored: ApiObject | undefined, signal: AbortSignal): Promise<Reservation>;
+  removed(stored: ApiObject): void;
+}
+
+/** How often a write that others keep outrunning is tried. */
+export const attemptsMax = 5;
+
+/**
+ * Runs `attempt` on the newest state of an object until its write lands. Throws NotFound if there is none, and
+ * Conflict if others were faster every time.
+ */
+export async function retrying<T extends ApiObject, R>(
+  pipeline: Pipeline,
+  { kind, context: { signal } }: { kind: Kind<T>; context: RequestContext },
+  ref: ObjectRef,
+  attempt: (stored: StoredObject<T>) => Promise<R>,
+): Promise<R> {
+  const resource = pipeline.registry.of(kind);
+  for (let attempts = 1; ; attempts++) {
+    const stored = await resource.get(ref, { want: 'newest' }, signal);
+    try {
+      return await attempt(stored);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      if (attempts === attemptsMax) {
+        throw conflict(kind, ref.name, `it was changed by others during each of ${attemptsMax} attempts; try again`);
+      }
+    }
+  }
+}
+
+/** Commits an object with what the hooks add to it; gives back what they reserved if the commit fails. */
+export async function withReservations<T extends ApiObject>(
+  { hooks }: Pipeline,
+  call: WriteCall<T>,
+  object: T,
+  stored: T | undefined,
+  commit: (object: T) => Promise<T>,
+): Promise<T> {
+  const reservations: Reservation[] = [];
+  try {
+    let complete = object;
+    for (const hook of hooks) {
+      if (!hook.applies(call.kind)) continue;
+      const reservation = await hook.reserve(complete, stored, call.context.signal);
+      reservations.push(reservation);
+      // A hook returns an object of the kind it was given.
+      complete = reservation.object as T;
+    }
+    const written = await commit(complete);
+    for (const reservation of reservations) {
+      if (call.dryRun) reservation.giveBack();
+      else reservation.keep();
+    }
+    return written;
+  } catch (error) {
+    for (const reservation of reservations) reservation.giveBack();
+    throw error;
+  }
+}
+
+/** Tells the hooks that an object is gone. */
+export function released({ hooks }: Pipeline, kind: Kind, stored: ApiObject): void {
+  for (const hook of hooks) if (hook.applies(kind)) hook.removed(stored);
+}

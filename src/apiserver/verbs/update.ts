@@ -1,0 +1,78 @@
+import { metadataUpdateErrors } from '#machinery/metadata-rules.ts';
+import { invalidObject } from '#machinery/status-error.ts';
+import type { ApiObject, ObjectRef } from '#machinery/object.ts';
+import { isFinished } from '../registry/deletion.ts';
+import { carryOver, checkPreconditions, inNamespace, named, withGeneration } from '../registry/object-meta.ts';
+import type { StoredObject } from '../registry/stored-object.ts';
+import { released, retrying, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
+
+/** How one kind of write turns what the client wants and what is stored into the next state. */
+export interface UpdateRules<T extends ApiObject> {
+  /** Which parts of the body count: for `/status` the status, for the main resource all else. */
+  readonly scope: (next: T, stored: T) => T;
+  /** Runs `kind.prepareForUpdate`; off where the scope already fixes everything (status, scale). */
+  readonly prepare: boolean;
+}
+
+/** The wanted object, given the newest stored one (a PUT ignores it, a patch applies to it). */
+export type Wanted<T> = (stored: T) => Promise<T>;
+
+/** Writes what `wanted` makes of the newest state, again if others write in between. */
+export async function updateObject<T extends ApiObject>(
+  pipeline: Pipeline,
+  call: WriteCall<T>,
+  ref: ObjectRef,
+  wanted: Wanted<T>,
+  rules: UpdateRules<T>,
+): Promise<T> {
+  return retrying(pipeline, call, ref, async (stored) => {
+    const next = inNamespace(call.kind, named(await wanted(stored.object), ref.name), ref.namespace);
+    return replaceObject(pipeline, call, stored, next, rules);
+  });
+}
+
+/**
+ * One attempt. Throws Conflict (a StatusError) if the client insists on another version, and the store's Conflict if
+ * somebody was faster.
+ */
+export async function replaceObject<T extends ApiObject>(
+  pipeline: Pipeline,
+  call: WriteCall<T>,
+  stored: StoredObject<T>,
+  wanted: T,
+  { scope, prepare }: UpdateRules<T>,
+): Promise<T> {
+  const { kind, attributes, context, dryRun } = call;
+  const { signal } = context;
+  const { admission, registry } = pipeline;
+  const old = stored.object;
+  checkPreconditions(kind, old, wanted.metadata ?? {});
+  const scoped = scope(carryOver(wanted, old), old);
+  const request = { attributes, operation: 'UPDATE' as const, stored: old, dryRun };
+  const admitted = await admission.mutate({ ...request, object: scoped }, context);
+  const prepared = prepare ? (kind.prepareForUpdate?.(admitted, old) ?? admitted) : admitted;
+  const object = withGeneration(kind, kind.defaults?.(prepared) ?? prepared, old);
+  return withReservations(pipeline, call, object, old, async (complete) => {
+    const errors = [
+      ...metadataUpdateErrors(complete, old),
+      ...(kind.validateUpdate?.(complete, old) ?? []),
+      ...(kind.validate?.(complete) ?? []),
+    ];
+    if (errors.length > 0) throw invalidObject(kind, stored.name, errors);
+    await admission.validate({ ...request, object: complete }, context);
+    const resource = registry.of(kind);
+    if (isFinished(kind, complete)) {
+      if (!dryRun) {
+        await resource.remove(stored, signal);
+        released(pipeline, kind, old);
+      }
+      return complete;
+    }
+    if (resource.isSame(stored, complete)) return old;
+    if (dryRun) {
+      resource.layout.encode(complete);
+      return complete;
+    }
+    return (await resource.replace(stored, complete, signal)).object;
+  });
+}

@@ -1,0 +1,252 @@
+import { abortable } from '#lib/abortable.ts';
+import type { Clock } from '#lib/clock.ts';
+import { expired, tooManyRequests } from '#machinery/status-error.ts';
+import type { ApiObject, ObjectRef } from '#machinery/object.ts';
+import { revision, type Change, type Key, type Revision, type Store } from '#store/store.ts';
+import type { Layout } from '../registry/layout.ts';
+import { fromStore } from '../registry/store-errors.ts';
+import type { StoredObject } from '../registry/stored-object.ts';
+import { CacheEvent } from './cache-event.ts';
+import type { ChangeFeed, FeedListener } from './change-feed.ts';
+import { EventLog, eventAgeMsMax } from './event-log.ts';
+import { Interests } from './interests.ts';
+import { SortedMap } from './sorted-map.ts';
+import { Watcher, type WatcherOptions, type WatchSource } from './watcher.ts';
+
+/** Objects read from the store at a time while a cache fills. */
+const loadPageMax = 2_000;
+/** Written objects remembered until their change comes back from the store, so that it need not be parsed. */
+const writtenMax = 4_096;
+/** Open watches of one kind; more are refused with 429. */
+export const watchersMax = 20_000;
+
+type State =
+  | { readonly is: 'empty' }
+  | { readonly is: 'loading'; readonly done: Promise<void> }
+  | { readonly is: 'ready' };
+
+/**
+ * All objects of one kind as of the feed's revision, each held once, and its recent events. Fills itself when
+ * first asked for and follows the feed from then on.
+ */
+export class KindCache<T extends ApiObject = ApiObject> implements FeedListener, WatchSource<T> {
+  readonly #store: Store;
+  readonly #feed: ChangeFeed;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly layout: Layout<T>;
+  #state: State = { is: 'empty' };
+  /** By namespace with a trailing slash, which is the order of the store's keys; `''` for cluster-scoped kinds. */
+  #namespaces = new SortedMap<SortedMap<StoredObject<T>>>();
+  #size = 0;
+  #log = new EventLog<T>(revision(0));
+  #lastChanged = revision(0);
+  /** Changes that came while loading. */
+  #held: Change[] = [];
+  readonly #written = new Map<Revision, StoredObject<T>>();
+  readonly #interests: Interests<T>;
+
+  constructor(options: { store: Store; feed: ChangeFeed; clock: Clock; layout: Layout<T>; signal: AbortSignal }) {
+    this.#store = options.store;
+    this.#feed = options.feed;
+    this.#clock = options.clock;
+    this.#signal = options.signal;
+    this.layout = options.layout;
+    this.#interests = new Interests(options.layout.kind);
+  }
+
+  get isReady(): boolean {
+    return this.#state.is === 'ready';
+  }
+  get size(): number {
+    return this.#size;
+  }
+  get log(): EventLog<T> {
+    return this.#log;
+  }
+  /** The revision all of this cache is at. */
+  get revision(): Revision {
+    return this.#feed.revision > this.#lastChanged ? this.#feed.revision : this.#lastChanged;
+  }
+  /** The cache has looked the same since this revision. */
+  get lastChanged(): Revision {
+    return this.#lastChanged;
+  }
+  get watchers(): number {
+    return this.#interests.all.size;
+  }
+
+  /** Resolves once the cache holds everything. Callers share one load; a failed one is tried anew by the next. */
+  async load(signal: AbortSignal): Promise<void> {
+    while (this.#state.is !== 'ready') {
+      if (this.#state.is === 'empty') this.#state = { is: 'loading', done: this.#fill() };
+      await abortable(this.#state.done, signal);
+    }
+  }
+
+  get(ref: ObjectRef): StoredObject<T> | undefined {
+    return this.#namespaces.get(this.#bucketOf(ref.namespace))?.get(ref.name);
+  }
+
+  /**
+   * Visits objects in key order, of one namespace or all, from `from` (a key) on, until `visit` returns false.
+   */
+  scan(namespace: string | undefined, from: Key | undefined, visit: (item: StoredObject<T>) => boolean): void {
+    const start = from === undefined ? '' : from.slice(this.layout.prefix.length);
+    const slash = this.layout.kind.namespaced ? start.indexOf('/') + 1 : 0;
+    const startBucket = start.slice(0, slash);
+    const buckets =
+      namespace === undefined || !this.layout.kind.namespaced
+        ? this.#namespaces.keys().slice(this.#namespaces.lowerBound(startBucket))
+        : [this.#bucketOf(namespace)];
+    for (const name of buckets) {
+      const bucket = this.#namespaces.get(name);
+      if (bucket === undefined || name < startBucket) continue;
+      const keys = bucket.keys();
+      for (let i = name === startBucket ? bucket.lowerBound(start.slice(slash)) : 0; i < keys.length; i++) {
+        if (!visit(bucket.get(keys[i]!)!)) return;
+      }
+    }
+  }
+
+  /** Number of objects in a namespace, or in all. */
+  count(namespace: string | undefined): number {
+    if (namespace === undefined || !this.layout.kind.namespaced) return this.#size;
+    return this.#namespaces.get(this.#bucketOf(namespace))?.size ?? 0;
+  }
+
+  /** Tells the cache of an object just written, parsed already. */
+  wrote(item: StoredObject<T>): void {
+    if (this.#state.is === 'empty') return;
+    const held = this.get({ namespace: item.namespace ?? '', name: item.name });
+    if (held?.revision === item.revision) held.adopt(item.object);
+    else if (held === undefined || held.revision < item.revision) {
+      this.#written.set(item.revision, item);
+      if (this.#written.size > writtenMax) this.#written.delete(this.#written.keys().next().value!);
+    }
+  }
+
+  /** Opens a watch; the cache must be ready. Throws TooManyRequests. */
+  watch(options: WatcherOptions<T>): Watcher<T> {
+    if (this.#interests.all.size >= watchersMax) {
+      throw tooManyRequests(`too many watches of ${this.layout.folder}: ${watchersMax} are open`, 1);
+    }
+    const watcher = new Watcher(this, options);
+    this.#interests.add(watcher);
+    return watcher;
+  }
+
+  forget(watcher: Watcher<T>): void {
+    this.#interests.delete(watcher);
+  }
+
+  /** Regular housekeeping: bookmarks for the watchers that like them, old events dropped. */
+  tick(): void {
+    this.#log.trim(this.#clock.now() - eventAgeMsMax);
+    for (const watcher of this.#interests.all) watcher.bookmark();
+  }
+
+  changed(changes: readonly Change[]): void {
+    if (this.#state.is === 'ready') for (const change of changes) this.#apply(change);
+    else if (this.#state.is === 'loading') this.#held.push(...changes);
+  }
+
+  lost(): void {
+    for (const watcher of this.#interests.all) {
+      watcher.end(expired('too old resource version: the history between has been compacted'));
+    }
+    this.#reset();
+  }
+
+  #reset(): void {
+    this.#state = { is: 'empty' };
+    this.#namespaces = new SortedMap();
+    this.#size = 0;
+    this.#held = [];
+    this.#written.clear();
+    this.#log.clear(this.#feed.revision);
+  }
+
+  async #fill(): Promise<void> {
+    // Listening starts before reading, so that nothing falls between the two.
+    this.#feed.listen(this.layout.folder, this);
+    const signal = this.#signal;
+    try {
+      let from: Key | undefined;
+      let at: Revision | undefined;
+      for (;;) {
+        const page = await fromStore(
+          this.#store.list(this.layout.prefix, {
+            signal,
+            limit: loadPageMax,
+            ...(at === undefined ? {} : { at }),
+            ...(from === undefined ? {} : { from }),
+          }),
+        );
+        at = page.revision;
+        for (const entry of page.entries) this.#put(this.layout.decode(entry));
+        if (!page.more) break;
+        from = `${page.entries.at(-1)!.key}\0`;
+      }
+      this.#log.clear(at);
+      this.#lastChanged = at;
+      this.#state = { is: 'ready' };
+      const held = this.#held;
+      this.#held = [];
+      for (const change of held) if (change.revision > at) this.#apply(change);
+    } catch (error) {
+      this.#reset();
+      throw error;
+    }
+  }
+
+  #apply(change: Change): void {
+    if (change.revision < this.#lastChanged) return;
+    let current: StoredObject<T> | undefined;
+    let previous: StoredObject<T> | undefined;
+    if (change.type === 'put') {
+      const written = this.#written.get(change.revision);
+      if (written?.key === change.entry.key) {
+        current = written;
+        this.#written.delete(change.revision);
+      } else current = this.layout.decode(change.entry);
+      previous = this.#put(current);
+    } else {
+      previous = this.#remove(change.key);
+      if (previous === undefined) return;
+    }
+    this.#lastChanged = change.revision;
+    const event = new CacheEvent(change.revision, this.#clock.now(), current, previous);
+    const position = this.#log.end;
+    this.#log.append(event);
+    this.#interests.wake(event, position);
+  }
+
+  #put(item: StoredObject<T>): StoredObject<T> | undefined {
+    const bucketName = this.#bucketOf(item.namespace);
+    let bucket = this.#namespaces.get(bucketName);
+    if (bucket === undefined) this.#namespaces.set(bucketName, (bucket = new SortedMap()));
+    const { name } = item;
+    const previous = bucket.get(name);
+    bucket.set(name, item);
+    if (previous === undefined) this.#size++;
+    return previous;
+  }
+
+  #remove(key: Key): StoredObject<T> | undefined {
+    const rest = key.slice(this.layout.prefix.length);
+    const slash = this.layout.kind.namespaced ? rest.indexOf('/') + 1 : 0;
+    const bucketName = rest.slice(0, slash);
+    const bucket = this.#namespaces.get(bucketName);
+    const previous = bucket?.get(rest.slice(slash));
+    if (bucket === undefined || previous === undefined) return undefined;
+    bucket.delete(rest.slice(slash));
+    if (bucket.size === 0) this.#namespaces.delete(bucketName);
+    this.#size--;
+    return previous;
+  }
+
+  #bucketOf(namespace: string | undefined): string {
+    return this.layout.kind.namespaced ? `${namespace ?? ''}/` : '';
+  }
+}

@@ -17,6 +17,7 @@ import { checkScalar } from './conform-scalar.ts';
 import { goTypeOf, jsonTypeOf } from './go-type.ts';
 import { nestingMax } from './json.ts';
 import type { ArraySchema, Field, MapSchema, ObjectSchema, Schema } from './schema.ts';
+import { zeroOf } from './zero.ts';
 
 /** Problems named in one result; more are not looked for. */
 const problemsMax = 100;
@@ -150,14 +151,15 @@ function compileObject(schema: ObjectSchema): Check {
 
 function compileField(name: string, field: Field, owner: ObjectSchema): CompiledField {
   const { schema } = field;
-  const drop = owner.zeroIsAbsent === true && field.pointer !== true && hasZero(schema) && !isZero(schema.default);
+  const hasZero = isPlain(schema) || (schema.type === 'int-or-string' && !owner.required.includes(name));
+  const drop = owner.zeroIsAbsent === true && field.pointer !== true && hasZero && !isZero(schema.default);
   return { check: compile(schema), drop, fill: fillOf(name, field, owner) };
 }
 
 const isZero = (value: unknown) => value === '' || value === 0 || value === false;
 
 /** Times are structs in Go, and quantities too: only plain scalars vanish when they are zero. */
-function hasZero(schema: Schema): boolean {
+function isPlain(schema: Schema): boolean {
   if (schema.type === 'string') return schema.format !== 'date-time' && schema.format !== 'micro-time';
   return schema.type === 'integer' || schema.type === 'number' || schema.type === 'boolean';
 }
@@ -176,6 +178,7 @@ function fillOf(name: string, { schema, pointer }: Field, owner: ObjectSchema): 
 
 function compileArray(schema: ArraySchema): Check {
   const check = compile(schema.items);
+  const zero = () => zeroOf(schema.items);
   return (value, run, owner) => {
     if (!Array.isArray(value)) return mismatch(value, schema, run, owner);
     const source: readonly unknown[] = value;
@@ -183,7 +186,8 @@ function compileArray(schema: ArraySchema): Check {
     for (let index = 0; index < source.length; index++) {
       const before = source[index];
       run.path.push(index);
-      const after = check(before ?? zeroOf(schema.items), run, owner);
+      const after =
+        before === null || before === undefined ? checkZero(zero, check, run, owner) : check(before, run, owner);
       run.path.pop();
       if (after !== before) target ??= source.slice();
       if (target !== undefined) target[index] = after;
@@ -192,8 +196,14 @@ function compileArray(schema: ArraySchema): Check {
   };
 }
 
+function checkZero(zero: () => unknown, check: Check, run: Run, owner: string): unknown {
+  const value = zero();
+  return value === null ? null : check(value, run, owner);
+}
+
 function compileMap(schema: MapSchema): Check {
   const check = compile(schema.values);
+  const zero = () => zeroOf(schema.values);
   return (value, run, owner) => {
     if (typeof value !== 'object' || Array.isArray(value)) return mismatch(value, schema, run, owner);
     const source = value as Value;
@@ -202,7 +212,8 @@ function compileMap(schema: MapSchema): Check {
       if (key === '__proto__') return forbiddenKey(value, run);
       const before = source[key];
       run.path.push(key);
-      const after = check(before ?? zeroOf(schema.values), run, owner);
+      const after =
+        before === null || before === undefined ? checkZero(zero, check, run, owner) : check(before, run, owner);
       run.path.pop();
       if (target === undefined) {
         if (after === before) continue;
@@ -247,28 +258,6 @@ function keysBefore(source: Value, key: string): Record<string, unknown> {
     target[each] = source[each];
   }
   return target;
-}
-
-function zeroOf(schema: Schema): unknown {
-  switch (schema.type) {
-    case 'string':
-      return '';
-    case 'integer':
-    case 'number':
-    case 'int-or-string':
-      return 0;
-    case 'boolean':
-      return false;
-    case 'quantity':
-      return '0';
-    case 'array':
-      return [];
-    case 'map':
-    case 'object':
-      return {};
-    case 'any':
-      return null;
-  }
 }
 
 function mismatch(value: unknown, schema: Schema, run: Run, owner: string): unknown {

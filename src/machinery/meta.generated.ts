@@ -1,6 +1,21 @@
 // Written by tools/generate-api.ts from Kubernetes v1.35's published schemas. Do not edit.
 import type * as object from './object.ts';
 
+export interface APIGroup {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly name?: string;
+  readonly versions?: readonly GroupVersionForDiscovery[];
+  readonly preferredVersion?: GroupVersionForDiscovery;
+  readonly serverAddressByClientCIDRs?: readonly ServerAddressByClientCIDR[];
+}
+
+export interface APIGroupList {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly groups?: readonly APIGroup[];
+}
+
 export interface APIResource {
   readonly categories?: readonly string[];
   readonly group?: string;
@@ -19,6 +34,13 @@ export interface APIResourceList {
   readonly groupVersion: string;
   readonly kind?: string;
   readonly resources: readonly APIResource[];
+}
+
+export interface APIVersions {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly versions?: readonly string[];
+  readonly serverAddressByClientCIDRs?: readonly ServerAddressByClientCIDR[];
 }
 
 export interface ApplyOptions {
@@ -69,6 +91,13 @@ export interface GetOptions {
   readonly apiVersion?: string;
   readonly kind?: string;
   readonly resourceVersion?: string;
+}
+
+export interface GroupVersionForDiscovery {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly groupVersion?: string;
+  readonly version?: string;
 }
 
 export interface GroupVersionKind {
@@ -136,6 +165,11 @@ export interface PatchOptions {
 export interface Preconditions {
   readonly resourceVersion?: string;
   readonly uid?: string;
+}
+
+export interface ServerAddressByClientCIDR {
+  readonly clientCIDR?: string;
+  readonly serverAddress?: string;
 }
 
 export interface Status {

@@ -5,6 +5,7 @@
  * What a small text can blow up to is bounded: bytes, nesting, aliases and nodes after aliases are followed.
  */
 import { isAlias, isMap, isScalar, isSeq, parseAllDocuments, stringify, type Document } from 'yaml';
+import { setOwn } from '#lib/set-own.ts';
 import { decodeText, nestingMax } from './json.ts';
 import { badRequest, tooLarge } from './status-error.ts';
 
@@ -104,22 +105,15 @@ function toObject(
       // What a map says itself counts before what it merges in, and the first merged before the later.
       for (const part of Array.isArray(merged) ? merged : [merged]) {
         if (typeof part !== 'object' || part === null) throw badRequest(`the YAML merge at ${keyPath} is no map`);
-        for (const [name, each] of Object.entries(part)) if (!Object.hasOwn(object, name)) set(object, name, each);
+        for (const [name, each] of Object.entries(part)) if (!Object.hasOwn(object, name)) setOwn(object, name, each);
       }
       continue;
     }
     if (own.has(key)) walk.duplicates.push(keyPath);
     own.add(key);
-    set(object, key, toValue(value, walk, keyPath, depth + 1));
+    setOwn(object, key, toValue(value, walk, keyPath, depth + 1));
   }
   return object;
-}
-
-/** As JSON.parse() does: `__proto__` becomes a field, not the prototype. */
-function set(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__')
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
-  else object[key] = value;
 }
 
 function keyOf(node: unknown, path: string): string {

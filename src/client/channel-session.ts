@@ -1,21 +1,16 @@
 import type { IncomingMessage } from 'node:http';
-import { Duplex, Readable, Writable } from 'node:stream';
+import { Duplex } from 'node:stream';
+import type { ConnectionOptions } from 'node:tls';
 import { type RawData, WebSocket } from 'ws';
 import { internalError, type Status, type StatusError, unavailable } from '#machinery/status-error.ts';
+import { binaryChannels, bytesOf, channels, channelWritable, Flow, messageBytesMax, sendOn } from './channels.ts';
 import type { AttachOptions, Session } from './client.ts';
 import { errorFrom } from './http-reply.ts';
 import { describe } from './http2-connection.ts';
 import { type Server, tlsOptionsOf } from './server.ts';
 
-/**
- * Kubernetes' streams over one WebSocket: each message starts with a byte that says which stream it belongs to.
- * v5 adds "channel 255 closes the channel named in the next byte", which is how stdin ends while output goes on.
- * Facts: https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
- */
-const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 const sessionProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 const handshakeMsMax = 30_000;
-const messageBytesMax = 32 * 1024 * 1024;
 const errorBodyBytesMax = 1024 * 1024;
 
 /** Starts exec or attach at `path`. Rejects with the server's Status if it refuses. */
@@ -25,17 +20,22 @@ export async function openSession(
   headers: Readonly<Record<string, string | string[]>>,
   options: AttachOptions,
 ): Promise<Session> {
-  const socket = await connect(server, path, headers, sessionProtocols, options.signal);
+  return sessionOver(await connectWebSocket(server, path, headers, sessionProtocols, options.signal), options);
+}
+
+/** Exec or attach over a socket that has just been opened with one of the session protocols. */
+export function sessionOver(socket: WebSocket, options: Omit<AttachOptions, 'signal'>): Session {
   const flow = new Flow(socket);
   const stdout = options.stdout ? flow.readable() : undefined;
   const stderr = options.stderr ? flow.readable() : undefined;
-  const stdin = options.stdin ? writable(socket, channels.stdin) : undefined;
+  const stdin = options.stdin
+    ? channelWritable(socket, binaryChannels, channels.stdin, socket.protocol === sessionProtocols[0])
+    : undefined;
   let outcome: Status | undefined;
 
   socket.on('message', (data: RawData) => {
-    const message = bytesOf(data);
-    const payload = message.subarray(1);
-    switch (message[0]) {
+    const [channel, payload] = binaryChannels.decode(data);
+    switch (channel) {
       case channels.stdout:
         if (payload.length > 0) stdout?.push(payload);
         break;
@@ -60,6 +60,7 @@ export async function openSession(
       resolve(outcome ?? internalError('The session was cut off before the command ended').toStatus());
     });
   });
+  socket.resume();
   return {
     stdin,
     stdout: stdout?.stream,
@@ -84,11 +85,11 @@ export async function openPortForward(
   headers: Readonly<Record<string, string | string[]>>,
   signal: AbortSignal,
 ): Promise<Duplex> {
-  const socket = await connect(server, path, headers, ['v4.channel.k8s.io'], signal);
+  const socket = await connectWebSocket(server, path, headers, ['v4.channel.k8s.io'], signal);
   const duplex = new Duplex({
     allowHalfOpen: false,
     read: () => socket.resume(),
-    write: (chunk: Buffer, _encoding, done) => sendOn(socket, 0, chunk, done),
+    write: (chunk: Buffer, _encoding, done) => sendOn(socket, binaryChannels, 0, chunk, done),
     destroy(error, done) {
       socket.resume(); // or its closing handshake would never be read
       socket.close(1000);
@@ -112,74 +113,28 @@ export async function openPortForward(
     if (failure === undefined) duplex.push(null);
     else duplex.destroy(failure);
   });
+  socket.resume();
   return duplex;
 }
 
-/** Lets the socket rest while any of its readers is full, so that the sender waits and memory stays bounded. */
-class Flow {
-  readonly #socket: WebSocket;
-  #full = 0;
-
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-  }
-
-  readable(): { readonly stream: Readable; push(chunk: Buffer): void; end(): void } {
-    let full = false;
-    const settle = (now: boolean) => {
-      if (full === now) return;
-      full = now;
-      this.#full += now ? 1 : -1;
-      if (this.#full > 0) this.#socket.pause();
-      else this.#socket.resume();
-    };
-    const stream = new Readable({
-      read: () => settle(false),
-      destroy(error, done) {
-        settle(false); // nobody reads any more: the rest is dropped
-        done(error);
-      },
-    });
-    return {
-      stream,
-      push(chunk) {
-        if (!stream.destroyed && !stream.readableEnded && !stream.push(chunk)) settle(true);
-      },
-      end() {
-        if (!stream.destroyed && !stream.readableEnded) stream.push(null);
-      },
-    };
-  }
-}
-
-/** Writes go out as messages of one channel, each taken by the socket before the next; the end closes the channel. */
-function writable(socket: WebSocket, channel: number): Writable {
-  return new Writable({
-    write: (chunk: Buffer, _encoding, done) => sendOn(socket, channel, chunk, done),
-    final(done) {
-      if (socket.readyState !== WebSocket.OPEN || socket.protocol !== sessionProtocols[0]) return done();
-      socket.send(Buffer.of(channels.close, channel), done);
-    },
-  });
-}
-
-function sendOn(socket: WebSocket, channel: number, chunk: Buffer, done: (error?: Error) => void): void {
-  if (socket.readyState !== WebSocket.OPEN) done(unavailable('The session has ended'));
-  else socket.send(Buffer.concat([Buffer.of(channel), chunk]), done);
-}
-
-function connect(
+/**
+ * Opens a WebSocket, still paused; rejects with the server's Status if it refuses. Redirects are not followed.
+ * `tls` adds to the server's own options.
+ */
+export function connectWebSocket(
   server: Server,
   path: string,
   headers: Readonly<Record<string, string | string[]>>,
   protocols: string[],
   signal: AbortSignal,
+  tls: Pick<ConnectionOptions, 'checkServerIdentity'> = {},
 ): Promise<WebSocket> {
   signal.throwIfAborted();
   const url = server.url.replace(/^http/, 'ws').replace(/\/+$/, '') + path;
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, protocols, {
       ...tlsOptionsOf(server),
+      ...tls,
       headers,
       handshakeTimeout: handshakeMsMax,
       maxPayload: messageBytesMax,
@@ -200,7 +155,10 @@ function connect(
         .then(reject)
         .finally(() => socket.terminate());
     });
-    socket.once('open', () => resolve(socket));
+    socket.once('open', () => {
+      socket.pause(); // until somebody listens: messages may have come along with the handshake
+      resolve(socket);
+    });
   });
 }
 
@@ -216,11 +174,6 @@ async function refusal(reply: IncomingMessage): Promise<StatusError> {
     // what came so far has to do
   }
   return errorFrom(reply.statusCode ?? 500, text);
-}
-
-function bytesOf(data: RawData): Buffer {
-  if (Array.isArray(data)) return Buffer.concat(data);
-  return Buffer.isBuffer(data) ? data : Buffer.from(data);
 }
 
 function parseStatus(payload: Buffer): Status | undefined {

@@ -167,13 +167,7 @@ export class HttpClient implements Client, AsyncDisposable {
     return { 'user-agent': this.#options.userAgent, ...(await identityHeadersOf(this.#options.server)) };
   }
 
-  #write(
-    method: string,
-    kind: Kind<never>,
-    target: Target,
-    object: ApiObject,
-    options: WriteOptions,
-  ): Promise<unknown> {
+  #write(method: string, kind: Kind, target: Target, object: ApiObject, options: WriteOptions): Promise<unknown> {
     // A sender that leaves out what it speaks of is refused by some servers.
     const body = { ...object, apiVersion: object.apiVersion ?? apiVersionOf(kind), kind: object.kind ?? kind.kind };
     return this.#call(method, pathOf(kind, target) + writeQuery(options), options, body);

@@ -151,7 +151,7 @@ export class SharedInformers implements Informers {
     return { [Symbol.dispose]: () => void informer.handlers.delete(handler) };
   }
 
-  hold(...kinds: readonly Kind<never>[]): void {
+  hold(...kinds: readonly Kind[]): void {
     for (const kind of kinds) this.#hold(kind);
   }
 
@@ -164,17 +164,17 @@ export class SharedInformers implements Informers {
   }
 
   /** True once `kind` has been listed completely. */
-  hasSynced(kind: Kind<never>): boolean {
+  hasSynced(kind: Kind): boolean {
     return this.#informers.get(nameOf(kind))?.hasSynced ?? false;
   }
 
   /** True if `kind` is held. */
-  holds(kind: Kind<never>): boolean {
+  holds(kind: Kind): boolean {
     return this.#informers.has(nameOf(kind));
   }
 
   /** The newest resourceVersion up to which the cache of `kind` has seen everything; undefined before it is synced. */
-  version(kind: Kind<never>): string | undefined {
+  version(kind: Kind): string | undefined {
     return this.#informers.get(nameOf(kind))?.version;
   }
 

@@ -8,10 +8,10 @@ import { compareVersions } from './resource-version.ts';
 
 /** A write that the cache has to show before it can be trusted again. */
 type Expectation =
-  | { readonly do: 'written'; readonly kind: Kind<never>; readonly version: string; readonly at: number }
+  | { readonly do: 'written'; readonly kind: Kind; readonly version: string; readonly at: number }
   | {
       readonly do: 'deleted';
-      readonly kind: Kind<never>;
+      readonly kind: Kind;
       readonly ref: ObjectRef;
       readonly uid: string;
       readonly at: number;
@@ -48,8 +48,7 @@ export class OwnWrites {
   clientFor(key: string, client: Client): Client {
     const written = <T extends ApiObject>(kind: Kind<T>, object: T): T => {
       const version = object.metadata?.resourceVersion;
-      if (version !== undefined)
-        this.#expect(key, { do: 'written', kind: kind as Kind<never>, version, at: this.#clock.now() });
+      if (version !== undefined) this.#expect(key, { do: 'written', kind: kind, version, at: this.#clock.now() });
       return object;
     };
     return {
@@ -72,7 +71,7 @@ export class OwnWrites {
         const reply = await client.delete(kind, ref, options);
         const uid = uidOf(reply) ?? options.preconditions?.uid;
         if (options.dryRun !== true && uid !== undefined) {
-          this.#expect(key, { do: 'deleted', kind: kind as Kind<never>, ref, uid, at: this.#clock.now() });
+          this.#expect(key, { do: 'deleted', kind: kind, ref, uid, at: this.#clock.now() });
         }
         return reply;
       },

@@ -1,0 +1,53 @@
+import { Duplex } from 'node:stream';
+import { type RawData, WebSocket } from 'ws';
+import { unavailable } from '#machinery/status-error.ts';
+import { bytesOf } from './channels.ts';
+
+/**
+ * A WebSocket's messages as one byte stream. With `halfClose`, an empty message says that a side has nothing more to
+ * send, and the connection lives until both have said so; both ends must agree on that. Without it, ending the
+ * stream closes the socket. Backpressure holds both ways. Destroying it with an error drops the connection, which is
+ * an error at the other end too. Whoever has paused the socket before may stop worrying: reading starts here.
+ */
+export function socketStream(socket: WebSocket, { halfClose }: { readonly halfClose: boolean }): Duplex {
+  let ended = false;
+  const stream = new Duplex({
+    allowHalfOpen: halfClose,
+    read: () => socket.resume(),
+    write(chunk: Buffer, _encoding, done) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(chunk, done);
+      else done(unavailable('The connection has ended'));
+    },
+    final(done) {
+      if (socket.readyState !== WebSocket.OPEN) return done();
+      if (halfClose) socket.send(Buffer.alloc(0), done);
+      else {
+        socket.close(1000);
+        done();
+      }
+    },
+    destroy(error, done) {
+      if (error === null) socket.close(1000);
+      else socket.terminate();
+      socket.resume(); // or the closing handshake would never be read
+      done(error);
+    },
+  });
+  const end = () => {
+    if (ended || stream.destroyed) return;
+    ended = true;
+    stream.push(null);
+  };
+  socket.on('message', (data: RawData) => {
+    const bytes = bytesOf(data);
+    if (bytes.length === 0 && halfClose) end();
+    else if (bytes.length > 0 && !ended && !stream.destroyed && !stream.push(bytes)) socket.pause();
+  });
+  socket.on('error', () => {}); // followed by close
+  socket.once('close', (code) => {
+    if (halfClose && !ended && code !== 1000) stream.destroy(unavailable('The connection was cut off'));
+    else end();
+  });
+  socket.resume();
+  return stream;
+}

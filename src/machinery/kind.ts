@@ -65,14 +65,24 @@ export interface Kind<T extends ApiObject = ApiObject> {
    * returns it, or a changed copy. Must be idempotent. Never touches `metadata.uid` and the like: those are the registry's.
    */
   defaults?(object: T): T;
-  /** Clears or derives what a client may not set on create (e.g. status of a new pod). */
+  /**
+   * Clears or derives what a client may not set on create (e.g. status of a new pod). Runs after `metadata.uid` and
+   * `creationTimestamp` were assigned and before `defaults`: a Job's selector is made of its uid.
+   */
   prepareForCreate?(object: T): T;
   /** Carries over what a client may not change on update, given the stored object. */
   prepareForUpdate?(object: T, stored: T): T;
-  /** Cross-field rules for a new object, already defaulted. Names, labels and other metadata are checked by the registry. */
+  /**
+   * Cross-field rules for a new object, already defaulted, and for a changed one. Names, labels and other metadata are
+   * checked by the registry. An object without `metadata.resourceVersion` is new.
+   */
   validate?(object: T): readonly FieldError[];
-  /** Rules for a change: immutable fields first. `validate` runs too. */
-  validateUpdate?(object: T, stored: T): readonly FieldError[];
+  /**
+   * Rules for a change: immutable fields first. `validate` runs too. `subresource` names the door the change comes
+   * through (`status`, `binding`, `ephemeralcontainers`, `resize` …), undefined for the resource itself: some fields
+   * may change through one door only.
+   */
+  validateUpdate?(object: T, stored: T, subresource?: string): readonly FieldError[];
   /** How `metadata.name` must look; a DNS subdomain unless given. Returns the complaints. */
   validateName?(name: string): readonly string[];
   readonly columns?: readonly Column<T>[];

@@ -1,6 +1,15 @@
+import { invalid, required } from '#machinery/field-error.ts';
+import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
+import { formatLabels } from '#machinery/labels.ts';
+import { ownSelectorErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
 import { definition } from '../definitions.ts';
+import { ageColumn, column, containerColumns, integer, nameColumn, selectorColumn } from '../rules/columns.ts';
+import { mapField, withDefaults } from '../rules/defaulting.ts';
+import { nonNegative } from '../rules/fields.ts';
+import { atMostHundredPercent, intOrPercentErrors, isZero } from '../rules/int-or-percent.ts';
 import type * as types from './types.generated.ts';
+import { selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
 
 export type DaemonSet = types.DaemonSet;
 export const DaemonSet: Kind<DaemonSet> = {
@@ -19,4 +28,93 @@ export const DaemonSet: Kind<DaemonSet> = {
   subresources: {
     status: true,
   },
+  defaults(set) {
+    return mapField(set, 'spec', (spec) =>
+      withTemplateDefaults(
+        mapField(
+          withDefaults<types.DaemonSetSpec>(spec, { updateStrategy: {}, revisionHistoryLimit: 10 }),
+          'updateStrategy',
+          defaultStrategy,
+        ),
+      ),
+    );
+  },
+  validate({ spec, status }) {
+    return [
+      ...ownSelectorErrors('spec', spec.selector, spec.template, 'daemonset'),
+      ...runningTemplateErrors('spec.template', spec.template),
+      ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
+      ...strategyErrors('spec.updateStrategy', spec.updateStrategy ?? {}),
+      ...nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
+      ...statusCountErrors({ ...status }, [
+        'currentNumberScheduled',
+        'numberMisscheduled',
+        'desiredNumberScheduled',
+        'numberReady',
+        'updatedNumberScheduled',
+        'numberAvailable',
+        'numberUnavailable',
+      ]),
+    ];
+  },
+  validateUpdate: ({ spec }, stored) => selectorUnchanged(spec, stored.spec),
+  columns: [
+    nameColumn,
+    integer('Desired', 'Number of nodes that should run the pod.', ({ status }) => status?.desiredNumberScheduled ?? 0),
+    integer(
+      'Current',
+      'Number of nodes that run the pod and should.',
+      ({ status }) => status?.currentNumberScheduled ?? 0,
+    ),
+    integer('Ready', 'Number of nodes with a ready pod.', ({ status }) => status?.numberReady ?? 0),
+    integer(
+      'Up-to-date',
+      'Number of nodes with a pod of the current template.',
+      ({ status }) => status?.updatedNumberScheduled ?? 0,
+    ),
+    integer('Available', 'Number of nodes with an available pod.', ({ status }) => status?.numberAvailable ?? 0),
+    column('Node Selector', 'Labels of the nodes that should run the pod.', ({ spec }) =>
+      formatLabels(spec.template?.spec?.nodeSelector),
+    ),
+    ageColumn,
+    ...containerColumns(({ spec }: types.DaemonSet) => spec.template),
+    selectorColumn(({ spec }: types.DaemonSet) => spec.selector),
+  ],
 };
+
+function defaultStrategy(strategy: types.DaemonSetUpdateStrategy): types.DaemonSetUpdateStrategy {
+  const typed = withDefaults(strategy, { type: 'RollingUpdate' });
+  if (typed.type !== 'RollingUpdate') return typed;
+  const rollingUpdate = withDefaults(typed.rollingUpdate ?? {}, { maxUnavailable: 1, maxSurge: 0 });
+  return rollingUpdate === typed.rollingUpdate ? typed : { ...typed, rollingUpdate };
+}
+
+/** Source: kubernetes pkg/apis/apps/validation (ValidateRollingUpdateDaemonSet). */
+function strategyErrors(field: string, { type, rollingUpdate }: types.DaemonSetUpdateStrategy): FieldError[] {
+  if (type === 'OnDelete') return [];
+  if (type !== 'RollingUpdate') {
+    return [
+      {
+        type: 'FieldValueNotSupported',
+        field: `${field}.type`,
+        message: `Unsupported value: ${JSON.stringify(type ?? '')}: supported values: "RollingUpdate", "OnDelete"`,
+      },
+    ];
+  }
+  const path = `${field}.rollingUpdate`;
+  if (rollingUpdate === undefined) return [required(path)];
+  const { maxUnavailable, maxSurge } = rollingUpdate;
+  const errors = [
+    ...intOrPercentErrors(`${path}.maxUnavailable`, maxUnavailable),
+    ...atMostHundredPercent(`${path}.maxUnavailable`, maxUnavailable),
+    ...intOrPercentErrors(`${path}.maxSurge`, maxSurge),
+    ...atMostHundredPercent(`${path}.maxSurge`, maxSurge),
+  ];
+  if (!isZero(maxUnavailable) && !isZero(maxSurge)) {
+    errors.push(invalid(`${path}.maxSurge`, maxSurge, 'may not be set when maxUnavailable is non-zero'));
+  }
+  if (isZero(maxUnavailable) && isZero(maxSurge)) {
+    errors.push(required(`${path}.maxUnavailable`, 'cannot be 0 when maxSurge is 0'));
+  }
+  return errors;
+}

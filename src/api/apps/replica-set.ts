@@ -1,6 +1,11 @@
 import type { Kind } from '#machinery/kind.ts';
+import { ownSelectorErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
 import { definition } from '../definitions.ts';
+import { ageColumn, containerColumns, integer, nameColumn, selectorColumn } from '../rules/columns.ts';
+import { mapField, withDefaults } from '../rules/defaulting.ts';
+import { nonNegative } from '../rules/fields.ts';
 import type * as types from './types.generated.ts';
+import { selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
 
 export type ReplicaSet = types.ReplicaSet;
 export const ReplicaSet: Kind<ReplicaSet> = {
@@ -20,4 +25,33 @@ export const ReplicaSet: Kind<ReplicaSet> = {
     status: true,
     scale: { specReplicas: 'spec.replicas', statusReplicas: 'status.replicas', labelSelector: 'spec.selector' },
   },
+  defaults(set) {
+    return mapField(set, 'spec', (spec) =>
+      withTemplateDefaults(withDefaults<types.ReplicaSetSpec>(spec, { replicas: 1 })),
+    );
+  },
+  validate({ spec, status }) {
+    return [
+      ...nonNegative('spec.replicas', spec.replicas),
+      ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
+      ...ownSelectorErrors('spec', spec.selector, spec.template, 'replicaset'),
+      ...runningTemplateErrors('spec.template', spec.template),
+      ...statusCountErrors(
+        { ...status },
+        ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+        'replicas',
+      ),
+    ];
+  },
+  validateUpdate: ({ spec }, stored) => selectorUnchanged(spec, stored.spec),
+  columns: [
+    nameColumn,
+    integer('Desired', 'Number of pods wanted.', ({ spec }) => spec.replicas),
+    integer('Current', 'Number of pods there are.', ({ status }) => status?.replicas ?? 0),
+    integer('Ready', 'Number of pods that are ready.', ({ status }) => status?.readyReplicas ?? 0),
+    ageColumn,
+    ...containerColumns(({ spec }: types.ReplicaSet) => spec.template),
+    selectorColumn(({ spec }: types.ReplicaSet) => spec.selector),
+  ],
+  selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
 };

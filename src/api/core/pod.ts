@@ -1,5 +1,12 @@
 import type { Kind } from '#machinery/kind.ts';
+import { forbidden } from '#machinery/field-error.ts';
+import { isNew } from '../rules/is-new.ts';
 import { definition } from '../definitions.ts';
+import { podColumns } from './pod-columns.ts';
+import { defaultPod } from './pod-defaults.ts';
+import { qualityOfService } from './pod-quality.ts';
+import { podSpecErrors } from './pod-spec-rules.ts';
+import { podUpdateErrors } from './pod-update-rules.ts';
 import type * as types from './types.generated.ts';
 
 export type Pod = types.Pod;
@@ -28,4 +35,53 @@ export const Pod: Kind<Pod> = {
       portforward: { group: '', version: 'v1', kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
     },
   },
+  defaults: defaultPod,
+  /** Source: kubernetes pkg/registry/core/pod (podStrategy.PrepareForCreate). */
+  prepareForCreate(pod) {
+    const gated = (pod.spec?.schedulingGates ?? []).length > 0;
+    return {
+      ...pod,
+      status: {
+        phase: 'Pending',
+        qosClass: qualityOfService(defaultPod(pod).spec),
+        ...(gated ? { conditions: [gatedCondition] } : {}),
+      },
+    };
+  },
+  validate(pod) {
+    const errors = podSpecErrors('spec', pod.spec);
+    if (!isNew(pod)) return errors;
+    if ((pod.spec?.ephemeralContainers ?? []).length > 0) {
+      errors.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));
+    }
+    if ((pod.spec?.schedulingGates ?? []).length > 0 && (pod.spec?.nodeName ?? '') !== '') {
+      errors.push(forbidden('spec.nodeName', 'cannot be set until all schedulingGates have been cleared'));
+    }
+    return errors;
+  },
+  validateUpdate: podUpdateErrors,
+  columns: podColumns,
+  selectableFields: {
+    'spec.nodeName': ({ spec }) => spec?.nodeName ?? '',
+    'spec.restartPolicy': ({ spec }) => spec?.restartPolicy ?? '',
+    'spec.schedulerName': ({ spec }) => spec?.schedulerName ?? '',
+    'spec.serviceAccountName': ({ spec }) => spec?.serviceAccountName ?? '',
+    'spec.hostNetwork': ({ spec }) => String(spec?.hostNetwork ?? false),
+    'status.phase': ({ status }) => status?.phase ?? '',
+    'status.podIP': ({ status }) => status?.podIPs?.[0]?.ip ?? status?.podIP ?? '',
+    'status.nominatedNodeName': ({ status }) => status?.nominatedNodeName ?? '',
+  },
+  /** A pod that runs nowhere, or nothing any more, has nothing to wait for. */
+  deletionGracePeriodSeconds({ spec, status }) {
+    if ((spec?.nodeName ?? '') === '' || status?.phase === 'Succeeded' || status?.phase === 'Failed') return 0;
+    const seconds = spec?.terminationGracePeriodSeconds ?? 30;
+    return seconds < 0 ? 1 : seconds;
+  },
+};
+
+const gatedCondition: types.PodCondition = {
+  type: 'PodScheduled',
+  status: 'False',
+  reason: 'SchedulingGated',
+  message: 'Scheduling is blocked due to non-empty scheduling gates',
 };

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { unless } from '#test/needs.ts';
+import { unless } from '#test/support/needs.ts';
 import { storeContract } from './contract.ts';
 import { etcdStore } from './etcd.ts';
 import { StoreUnavailable } from './store.ts';

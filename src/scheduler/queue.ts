@@ -182,8 +182,8 @@ export class SchedulingQueue {
 
   /** Lets every parked pod try again. */
   wakeAll(): void {
-    for (const signature of [...this.#groups.keys()]) this.wake(signature);
-    for (const nodeName of [...this.#pinned.keys()]) this.wakePinned(nodeName);
+    for (const signature of this.#groups.keys()) this.wake(signature);
+    for (const nodeName of this.#pinned.keys()) this.wakePinned(nodeName);
   }
 
   /** Gives back every pod that is taken: whoever took them has stopped. */
@@ -193,7 +193,7 @@ export class SchedulingQueue {
 
   /** Stops all timers. */
   close(): void {
-    for (const uid of [...this.#entries.keys()]) this.remove(uid);
+    for (const uid of this.#entries.keys()) this.remove(uid);
   }
 
   #activate(entry: Entry): void {

@@ -234,7 +234,7 @@ export class Scheduler implements WhySource {
     this.#queue.delay(uid, backoffMs(retry, queued.failures + 1));
     if (passing) return;
     log.warn('pod not bound', { pod: keyOf({ namespace, name }), node: nodeName, error });
-    const text = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : 'unknown error';
     this.#reporter.report(pod, 'SchedulerError', `binding rejected: ${text}`);
   }
 

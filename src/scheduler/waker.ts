@@ -41,7 +41,7 @@ export class Waker {
     if (!log.reaches(from)) return this.#queue.wakeAll();
     const eased = new Set<number>();
     for (let at = from; at < log.end; at++) if ((log.bits(at) & changed.eased) !== 0) eased.add(log.row(at));
-    for (const signature of [...this.#queue.parkedSignatures()]) {
+    for (const signature of this.#queue.parkedSignatures()) {
       const { fitsOn, coupled } = this.#check(signature);
       if (coupled || any(eased, fitsOn)) this.#queue.wake(signature);
     }

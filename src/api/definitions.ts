@@ -58,7 +58,8 @@ export function definitionsOf(pkg: string): readonly string[] {
   return Object.keys(tableOf(pkg));
 }
 
-function schemaOf(name: string): ObjectSchema | AnySchema {
+/** The schema of any definition, free-form ones such as `RawExtension` included. Throws on an unknown name. */
+export function schemaOf(name: string): ObjectSchema | AnySchema {
   let schema = resolved.get(name);
   if (schema !== undefined) return schema;
   const dot = name.lastIndexOf('.');

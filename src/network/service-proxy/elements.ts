@@ -52,17 +52,42 @@ const chain = (key: string, ...rules: readonly string[]): Element => ({
 
 /**
  * The chain that picks a target: one for each number of targets, whatever the service, so that a choice costs one
- * random number and one lookup. Chains that are always there: `refuse` and `drop`.
+ * random number and one lookup. Chains that are always there: `refuse` and `ignore`.
  */
 function choice(space: Space, scope: Scope, { targets, whenEmpty }: Backends, affinity: number | undefined): Choice {
   if (targets.length === 0) return { name: whenEmpty, chains: [] };
-  const map = endpointMaps[space][scope];
-  const client = space === 'ip' ? 'ip daddr . meta l4proto . th dport' : 'meta l4proto . th dport';
-  const pick = chain(`${map}-${targets.length}`, dnatTo(`numgen random mod ${targets.length} . ${client} map @${map}`));
+  const pick = pickChain(space, scope, targets.length);
   if (affinity === undefined) return { name: pick.key, chains: [pick] };
   // Those who came before go where they went; the others fall through to the choice.
   const keep = chain(`affine-${pick.key}`, dnatTo(`${remembered} map @affinity`), `goto ${pick.key}`);
   return { name: keep.key, chains: [pick, keep] };
+}
+
+function pickChain(space: Space, scope: Scope, targets: number): Element {
+  const map = endpointMaps[space][scope];
+  const client = space === 'ip' ? 'ip daddr . meta l4proto . th dport' : 'meta l4proto . th dport';
+  return chain(`${map}-${targets}`, dnatTo(`numgen random mod ${targets} . ${client} map @${map}`));
+}
+
+/** Chains are kept ready in steps of this many targets, so that a service seldom needs one that is not there. */
+const stockStep = 8;
+
+/** Chains worth having beside `needed`: for every number of targets up to the next step. */
+export function stockOf(needed: readonly Element[]): readonly Element[] {
+  const most = new Map<string, number>();
+  for (const { key } of needed) {
+    const [, map, count] = /^((?:port-)?(?:local-)?endpoints)-(\d+)$/.exec(key) ?? [];
+    if (map !== undefined) most.set(map, Math.max(most.get(map) ?? 0, Number(count)));
+  }
+  const stock: Element[] = [];
+  for (const space of ['ip', 'port'] as const) {
+    for (const scope of ['cluster', 'local'] as const) {
+      const count = most.get(endpointMaps[space][scope]) ?? 0;
+      const upTo = Math.ceil((count + 1) / stockStep) * stockStep;
+      for (let targets = 1; targets <= upTo; targets++) stock.push(pickChain(space, scope, targets));
+    }
+  }
+  return stock;
 }
 
 /** nft wants to see that there is a transport protocol before it lets a rule change ports. */

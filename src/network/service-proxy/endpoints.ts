@@ -72,7 +72,7 @@ export function localBackends(candidates: readonly Candidate[]): Backends {
   const ready = local.filter((one) => one.ready);
   const chosen = ready.length > 0 ? ready : local.filter((one) => one.servingWhileStopping);
   const elsewhere = candidates.some((one) => one.ready || one.servingWhileStopping);
-  return { targets: chosen.map(target), whenEmpty: elsewhere ? 'drop' : 'refuse' };
+  return { targets: chosen.map(target), whenEmpty: elsewhere ? 'ignore' : 'refuse' };
 }
 
 /** Hints count only if every endpoint carries them and at least one is for us, as upstream's proxies have it. */

@@ -9,11 +9,11 @@ export interface Target {
 
 /**
  * Those who share the connections of one frontend, in a fixed order. With none, a connection is refused at once
- * (`refuse`), or not answered (`drop`: there are targets, but the service's policy keeps this node from using them).
+ * (`refuse`), or not answered (`ignore`: there are targets, but the service's policy keeps this node from using them).
  */
 export interface Backends {
   readonly targets: readonly Target[];
-  readonly whenEmpty: 'refuse' | 'drop';
+  readonly whenEmpty: 'refuse' | 'ignore';
 }
 
 /** One address, protocol and port that a service answers on. */

@@ -1,5 +1,5 @@
 import { runChecked, type RunCommand } from '../command.ts';
-import { fixedChains, renderTable, type Remembered, type TableFacts } from './table.ts';
+import { affinitySecondsDefault, fixedChains, renderTable, type Remembered, type TableFacts } from './table.ts';
 import type { Element } from './ruleset.ts';
 
 /** The kernel's side of the service proxy: one nftables table. Everything rejects when `signal` aborts. */
@@ -86,7 +86,8 @@ type ListedElement = readonly [
   {
     readonly elem: {
       readonly val: { readonly concat: readonly [string, string, string, number] };
-      readonly timeout: number;
+      /** Absent where it is the map's own. */
+      readonly timeout?: number;
       readonly expires: number;
     };
   },
@@ -96,7 +97,7 @@ type ListedElement = readonly [
 function parseRemembered([key, value]: ListedElement): Remembered {
   const [client, address, protocol, port] = key.elem.val.concat;
   const [ip, targetPort] = value.concat;
-  const { timeout: timeoutSeconds, expires } = key.elem;
+  const { timeout: timeoutSeconds = affinitySecondsDefault, expires } = key.elem;
   const target = { ip, port: targetPort };
   return { client, address, protocol, port, target, timeoutSeconds, expiresSeconds: Math.max(1, expires) };
 }

@@ -3,7 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { abortable } from '#lib/abortable.ts';
 import type { ServiceIndex } from '../service-index.ts';
-import { elementsOf } from './elements.ts';
+import { elementsOf, stockOf } from './elements.ts';
 import type { Frontend, ProxyFacts } from './frontend.ts';
 import { expectedShape, type KernelTable } from './nft.ts';
 import { Ruleset, type Element } from './ruleset.ts';
@@ -48,6 +48,8 @@ export class ServiceProxy {
   #rewrittenAt = 0;
   #lostAffinity = false;
   #stale: StaleFlow[] = [];
+  /** The chains in the kernel, beside the fixed ones. */
+  #chains: ReadonlyMap<string, Element> = new Map();
   #wake: () => void = () => {};
 
   constructor(options: ServiceProxyOptions) {
@@ -129,13 +131,19 @@ export class ServiceProxy {
     const goal = this.#noted;
     const startedAt = clock.now();
     const services = await this.#compile();
-    if (this.#needsRewrite) {
-      await kernel.rebuild(this.#ruleset.takeAll(), signal);
+    const delta = this.#needsRewrite ? undefined : this.#ruleset.takeDelta();
+    if (delta === undefined || delta.add.some(({ object, key }) => object === 'chain' && !this.#chains.has(key))) {
+      this.#needsRewrite = true;
+      const elements = this.#ruleset.takeAll();
+      const needed = elements.filter(({ object }) => object === 'chain');
+      const chains = new Map([...stockOf(needed), ...needed].map((chain) => [chain.key, chain]));
+      const others = elements.filter(({ object }) => object !== 'chain');
+      await kernel.rebuild([...chains.values(), ...others], signal);
+      this.#chains = chains;
       this.#needsRewrite = false;
       this.#rewrittenAt = clock.now();
       log.info('service table written', { services, tookMs: clock.now() - startedAt });
-    } else if (this.#ruleset.isTouched) {
-      const delta = this.#ruleset.takeDelta();
+    } else {
       this.#lostAffinity ||= delta.remove.some(({ object }) => object === 'affine-targets');
       if (delta.remove.length + delta.add.length > 0) await kernel.apply(renderDelta(tableFacts, delta), signal);
       log.debug('service table changed', { services, tookMs: clock.now() - startedAt });
@@ -191,7 +199,7 @@ export class ServiceProxy {
   async #probe(signal: AbortSignal): Promise<void> {
     const { kernel, clock, log, tableFacts } = this.#options;
     const isDue = clock.now() - this.#rewrittenAt >= rewriteEveryMs;
-    const isWhole = sameShape(expectedShape(tableFacts, this.#ruleset.elements('chain')), await kernel.shape(signal));
+    const isWhole = sameShape(expectedShape(tableFacts, [...this.#chains.values()]), await kernel.shape(signal));
     if (isWhole && !isDue) return;
     if (!isWhole)
       log.warn('the service table was disturbed by somebody else; writing it anew', { table: tableFacts.table });

@@ -50,11 +50,6 @@ export class Ruleset {
     for (const { object, key, value } of elements) this.#claim(object, key, owner, value);
   }
 
-  /** True if `takeDelta()` may return something. */
-  get isTouched(): boolean {
-    return this.#touched.size > 0;
-  }
-
   /** The changes since the last call, or since `takeAll()`. */
   takeDelta(): Delta {
     const remove: Element[] = [];
@@ -77,11 +72,10 @@ export class Ruleset {
     return this.elements();
   }
 
-  /** What should be there, of one object or of all. */
-  elements(only?: ObjectName): readonly Element[] {
+  /** Everything that should be there. */
+  elements(): readonly Element[] {
     const all: Element[] = [];
     for (const [object, keys] of this.#claims) {
-      if (only !== undefined && only !== object) continue;
       for (const [key, claims] of keys) {
         const value = winner(claims);
         if (value !== undefined) all.push({ object, key, value });

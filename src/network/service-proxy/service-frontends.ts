@@ -3,11 +3,11 @@ import type { Service } from '#api/core/service.ts';
 import type { ServiceView } from '../service-index.ts';
 import { candidatesOf, clusterBackends, localBackends } from './endpoints.ts';
 import type { Frontend, Protocol, ProxyFacts, ServiceFrontends } from './frontend.ts';
+import { affinitySecondsDefault } from './table.ts';
 
 const nothing: ServiceFrontends = { frontends: [], localTargets: [], remoteTargets: [] };
 const protocols: Readonly<Record<string, Protocol>> = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' };
-/** Upstream's default for `sessionAffinityConfig.clientIP.timeoutSeconds`: three hours; a day at most. */
-const affinitySecondsDefault = 10_800;
+/** The API's own limit: a day. */
 const affinitySecondsMax = 86_400;
 
 /**

@@ -46,7 +46,9 @@ const objectTypes: Readonly<Record<Exclude<ObjectName, 'chain'>, string>> = {
 
 /** Clients remembered at once, over all services with session affinity; beyond that a client is not remembered. */
 export const affinityClientsMax = 131_072;
-const affinityMap = `map affinity { type ipv4_addr . ${servicePort} : ${targetType}; size ${affinityClientsMax}; flags dynamic, timeout; timeout 3h; }`;
+/** Upstream's default for `sessionAffinityConfig.clientIP.timeoutSeconds`: three hours. */
+export const affinitySecondsDefault = 10_800;
+const affinityMap = `map affinity { type ipv4_addr . ${servicePort} : ${targetType}; size ${affinityClientsMax}; flags dynamic, timeout; timeout ${affinitySecondsDefault}s; }`;
 
 /** An entry of the affinity map that must survive a rebuild. */
 export interface Remembered {
@@ -76,7 +78,7 @@ export function fixedChains(facts: TableFacts): ReadonlyMap<string, readonly str
   return new Map<string, readonly string[]>([
     // A listener that is not there: refused at once, as if the address were a host without it.
     ['refuse', ['meta l4proto tcp reject with tcp reset', 'reject with icmp type port-unreachable']],
-    ['drop', ['drop']],
+    ['ignore', ['drop']],
     [
       'dispatch',
       [
@@ -161,18 +163,14 @@ const renderRemembered = ({
 }: Remembered) =>
   `${client} . ${ip} . ${protocol} . ${port} timeout ${timeoutSeconds}s expires ${expiresSeconds}s : ${target.ip} . ${target.port}`;
 
-/** The commands of one transaction that turn what stood before the delta into what should stand after it. */
-export function* renderDelta(facts: TableFacts, delta: Delta): Generator<string> {
-  const { table } = facts;
-  yield* renderChains(
-    facts,
-    delta.add.filter(({ object }) => object === 'chain'),
-  );
+/**
+ * The commands of one transaction that turn the elements before the delta into those after it. Chains are left out:
+ * nft 1.0.6 cannot add a rule that looks up a map with a random key once that map is in the kernel ("conflicting
+ * protocols"), so a chain that is not there yet takes a rebuild, and one that is no longer needed stays in stock.
+ */
+export function* renderDelta({ table }: TableFacts, delta: Delta): Generator<string> {
   yield* renderElements('delete', table, delta.remove);
   yield* renderElements('add', table, delta.add);
-  const gone = delta.remove.filter(({ object }) => object === 'chain');
-  for (const { key } of gone) yield `flush chain ip ${table} ${key}\n`;
-  for (const { key } of gone) yield `delete chain ip ${table} ${key}\n`;
 }
 
 /** First all chains, then their rules: they lead to each other. */

@@ -37,7 +37,8 @@ export async function serveSession(socket: WebSocket, session: Session, clock: C
   const input = session.stdin === undefined ? undefined : flow.readable();
   if (input !== undefined && session.stdin !== undefined) {
     const target = session.stdin;
-    target.on('error', () => input.stream.destroy()); // the command reads no more: what still comes is dropped
+    target.on('error', () => {});
+    target.on('close', () => input.stream.destroy()); // the command reads no more: what still comes is dropped
     input.stream.on('error', () => {});
     input.stream.pipe(target);
   }
@@ -56,7 +57,8 @@ export async function serveSession(socket: WebSocket, session: Session, clock: C
   socket.send(codec.encode(session.stdout === undefined ? channels.error : channels.stdout, Buffer.alloc(0)));
   const send = async (source: Readable | undefined, channel: number) => {
     if (source === undefined) return;
-    const target = channelWritable(socket, codec, channel, protocol.closes);
+    // kubectl complains about close messages for its outputs, so their end is the end of the session.
+    const target = channelWritable(socket, codec, channel, false);
     target.on('error', () => {});
     source.pipe(target);
     await Promise.race([finished(source, { writable: false }).catch(() => {}), gone]);

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '#lib/clock.ts';
+import { agentClientUser, nodeGroup, nodeUser } from '#client/identities.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
 import { belongsTogether, issueCertificate, type CertificateUse, type Credential } from '#lib/x509.ts';
 
@@ -26,9 +27,6 @@ export interface Pki {
   /** A node's own identity, for both ends of TLS; made on the first call and kept. */
   node(name: string, hosts: readonly string[]): Promise<Credential>;
 }
-
-/** The identity with which the API server calls agents; agents let nobody else in. */
-export const agentClientUser = 'kube-apiserver-kubelet-client';
 
 const day = 24 * 3_600_000;
 const authorityLifetimeMs = 3650 * day;
@@ -128,8 +126,8 @@ async function assemble(where: string, { clock, hosts }: PkiOptions, shelf: Shel
       open({
         file: `node-${nodeFileName(name)}`,
         use: 'peer',
-        commonName: `system:node:${name}`,
-        organizations: ['system:nodes'],
+        commonName: nodeUser(name),
+        organizations: [nodeGroup],
         hosts: [name, ...nodeHosts],
       }),
   };

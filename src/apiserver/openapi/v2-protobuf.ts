@@ -94,12 +94,13 @@ const pathItem: Message = {
 };
 const apiKey: Message = { type: [1, 'string'], name: [2, 'string'], in: [3, 'string'], description: [4, 'string'] };
 const stringArray: Message = { '': [1, 'strings'] };
+const securityRequirement: Message = { '': [1, { named: () => stringArray }] };
 const document: Message = {
   swagger: [1, 'string'],
   info: [2, { one: () => ({ title: [1, 'string'], version: [2, 'string'] }) }],
   paths: [8, { named: () => pathItem, inside: 2 }],
   definitions: [9, { named: () => schema, inside: 1 }],
-  security: [12, { many: () => ({ BearerToken: [1, { named: () => stringArray }] }) }],
+  security: [12, { many: () => securityRequirement }],
   securityDefinitions: [13, { named: () => wrapped(2, () => apiKey), inside: 1 }],
 };
 

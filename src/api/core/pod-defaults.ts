@@ -103,11 +103,11 @@ function defaultHostPorts(container: types.Container): types.Container {
 
 /** A resource that is limited but not requested is requested up to its limit. */
 function defaultRequests(container: types.Container): types.Container {
-  return mapField(container, 'resources', (resources) =>
-    resources.limits === undefined
-      ? resources
-      : { ...resources, requests: withDefaults(resources.requests ?? {}, resources.limits) },
-  );
+  return mapField(container, 'resources', (resources) => {
+    if (resources.limits === undefined) return resources;
+    const requests = withDefaults(resources.requests ?? {}, resources.limits);
+    return requests === resources.requests ? resources : { ...resources, requests };
+  });
 }
 
 const podLevelResources = (name: string) => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');

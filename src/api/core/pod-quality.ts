@@ -10,7 +10,7 @@ const counted = ['cpu', 'memory'] as const;
  * requests, BestEffort if none asks for anything. Pod-level resources, where given, speak for the containers.
  * Source: kubernetes pkg/apis/core/helper/qos (ComputePodQOS).
  */
-export function qualityOfService({ containers = [], initContainers = [], resources }: types.PodSpec): QualityOfService {
+export function qualityOfService({ containers, initContainers = [], resources }: types.PodSpec): QualityOfService {
   const podLevel =
     resources !== undefined && Object.keys({ ...resources.limits, ...resources.requests }).length > 0
       ? [resources]

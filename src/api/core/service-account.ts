@@ -1,5 +1,6 @@
 import type { Kind } from '#machinery/kind.ts';
 import { definition } from '../definitions.ts';
+import { ageColumn, column, nameColumn } from '../rules/columns.ts';
 import type * as types from './types.generated.ts';
 
 export type ServiceAccount = types.ServiceAccount;
@@ -19,4 +20,11 @@ export const ServiceAccount: Kind<ServiceAccount> = {
       token: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest', verbs: ['create'] },
     },
   },
+  columns: [
+    nameColumn,
+    column('Secrets', 'Number of secrets that pods of this account may use.', ({ secrets = [] }) =>
+      String(secrets.length),
+    ),
+    ageColumn,
+  ],
 };

@@ -63,3 +63,12 @@ export function selectorColumn<T>(selectorOf: (object: T) => LabelSelectorSource
     formatSelector(selectorOf(object)),
   );
 }
+
+/** For kinds of which `kubectl` shows the day they were made. */
+export const createdColumn: Column<ApiObject> = {
+  name: 'Created At',
+  type: 'date',
+  description: 'When the object was created.',
+  priority: 0,
+  cell: ({ metadata }) => metadata?.creationTimestamp ?? null,
+};

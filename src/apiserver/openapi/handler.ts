@@ -9,11 +9,9 @@ import { openapiV2 } from './v2.ts';
 import { encodeOpenapiV2 } from './v2-protobuf.ts';
 import { byDocument, openapiV3Document, openapiV3Index } from './v3.ts';
 
-/** The protobuf form of v2, in both spellings that clients use. */
-const v2ProtobufTypes = [
-  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
-  'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
-];
+/** The protobuf form of v2: clients ask for the first, whose `@` their parser of replies then refuses. */
+const v2ProtobufAsked = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+const v2ProtobufSent = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 /** A document whose URL names its hash never changes. */
 const immutableSecondsMax = 31_536_000;
 
@@ -72,7 +70,7 @@ export class OpenApiHandler {
   }
 
   #sendV2(exchange: Exchange): Promise<void> {
-    const type = mediaTypeOf(exchange, [jsonType, ...v2ProtobufTypes]);
+    const type = mediaTypeOf(exchange, [jsonType, v2ProtobufAsked, v2ProtobufSent]);
     const make = () => openapiV2(this.#kinds());
     if (type === jsonType)
       return reply(
@@ -83,7 +81,7 @@ export class OpenApiHandler {
       );
     return reply(
       exchange,
-      type,
+      v2ProtobufSent,
       this.#document('v2 protobuf', () => encodeOpenapiV2(make())),
       {},
     );

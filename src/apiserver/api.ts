@@ -1,26 +1,36 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import { Binding } from '#api/core/binding.ts';
+import { Pod } from '#api/core/pod.ts';
+import { ServiceAccount } from '#api/core/service-account.ts';
+import { Eviction } from '#api/policy/eviction.ts';
+import { TokenRequest } from '#api/authentication/token-request.ts';
+import type { Scale } from '#api/autoscaling/scale.ts';
 import type { UserInfo } from '#client/client.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
-import type { Status } from '#machinery/status-error.ts';
+import { methodNotAllowed, notFoundError, type Status } from '#machinery/status-error.ts';
 import type { Store } from '#store/store.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
+import type { TokenIssuer } from './authentication/token-request.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { refusal } from './authorization/refusal.ts';
 import { Catalog } from './catalog.ts';
 import { Registry } from './registry/registry.ts';
-import { keepStatus, onlyStatus } from './registry/object-meta.ts';
 import type { Listing } from './registry/resource.ts';
 import { selectionOf } from './registry/selection.ts';
 import type { StoredObject } from './registry/stored-object.ts';
 import { freshnessOfGet, freshnessOfList, parseVersion } from './registry/versions.ts';
 import type { Attributes, RequestContext } from './request.ts';
+import { bindPod } from './verbs/binding.ts';
 import { createObject } from './verbs/create.ts';
 import { deleteListed, deleteObject, type DeletionOptions } from './verbs/delete.ts';
-import { updateObject, type UpdateRules, type Wanted } from './verbs/update.ts';
+import { deletionOf, evictPod } from './verbs/eviction.ts';
+import { answerReview, isReview, type ReviewSources } from './verbs/reviews.ts';
+import { scaleOf, scaled } from './verbs/scale.ts';
+import { updateObject, type Wanted } from './verbs/update.ts';
 import type { Pipeline, WriteCall, WriteHook } from './verbs/pipeline.ts';
 import type { Watcher } from './watch-cache/watcher.ts';
 
@@ -30,6 +40,9 @@ export interface ApiOptions {
   readonly authorizer: Authorizer;
   readonly admission: readonly AdmissionPlugin[];
   readonly hooks?: readonly WriteHook[];
+  readonly reviews?: Partial<Omit<ReviewSources, 'authorizer'>>;
+  /** Answers `serviceaccounts/token`. */
+  readonly tokenIssuer?: TokenIssuer;
   readonly clock: Clock;
   readonly log: Log;
   /** In [0, 1); for generated names. */
@@ -74,6 +87,8 @@ export class Api implements AsyncDisposable {
   readonly log: Log;
   readonly #authorizer: Authorizer;
   readonly #pipeline: Pipeline;
+  readonly #reviews: ReviewSources;
+  readonly #tokens: TokenIssuer | undefined;
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -84,6 +99,8 @@ export class Api implements AsyncDisposable {
     this.catalog = new Catalog(options.kinds);
     this.registry = new Registry({ store: options.store, clock, log, signal: this.#stop.signal });
     this.#authorizer = options.authorizer;
+    this.#reviews = { rules: [], tokens: undefined, audiences: [], ...options.reviews, authorizer: options.authorizer };
+    this.#tokens = options.tokenIssuer;
     this.#pipeline = {
       registry: this.registry,
       admission: new AdmissionChain(options.admission),
@@ -147,18 +164,98 @@ export class Api implements AsyncDisposable {
     });
   }
 
+  /** A new object; reviews and bindings are answered and not stored. */
   async create<T extends ApiObject>(
     target: Target<T>,
     body: () => Promise<T>,
     { dryRun }: WriteParameters,
     context: RequestContext,
   ): Promise<T> {
+    const { kind } = target;
     const attributes = attributesOf('create', target, context.user);
     await this.authorize(attributes);
-    return createObject(this.#pipeline, { kind: target.kind, attributes, context, dryRun }, await body());
+    const object = await body();
+    if (isReview(kind)) {
+      const asked = { user: context.user, namespace: target.namespace };
+      // A review answers with itself.
+      return (await answerReview(kind, object, asked, this.#reviews)) as T;
+    }
+    const call = { attributes, context, dryRun };
+    if (kind.group === '' && kind.plural === 'bindings') {
+      const ref = { namespace: target.namespace ?? '', name: object.metadata?.name ?? '' };
+      await bindPod(this.#pipeline, { ...call, kind: Pod }, ref, object as unknown as Binding);
+      return object;
+    }
+    return createObject(this.#pipeline, { ...call, kind }, object);
   }
 
-  /** PUT of the object or of its status. `verb` is `patch` when `wanted` applies a patch. */
+  /** `binding` and `eviction` of a pod, `token` of a service account; answers what a client expects of each. */
+  async createSubresource(
+    target: Target<ApiObject> & { readonly name: string; readonly subresource: string },
+    body: (kind: Kind) => Promise<ApiObject>,
+    { dryRun }: WriteParameters,
+    context: RequestContext,
+  ): Promise<ApiObject | Status> {
+    const attributes = attributesOf('create', target, context.user);
+    await this.authorize(attributes);
+    const ref = { namespace: target.namespace ?? '', name: target.name };
+    const call = { kind: Pod, attributes, context, dryRun };
+    switch (`${target.kind.group}/${target.kind.plural}/${target.subresource}`) {
+      case '/pods/binding':
+        await bindPod(this.#pipeline, call, ref, (await body(Binding)) as Binding);
+        return done(201);
+      case '/pods/eviction':
+        await evictPod(this.#pipeline, call, ref, deletionOf((await body(Eviction)) as Eviction));
+        return done(201);
+      case '/serviceaccounts/token':
+        return this.#token(ref, (await body(TokenRequest)) as TokenRequest, context);
+      default:
+        throw methodNotAllowed('the server does not allow this method on the requested resource');
+    }
+  }
+
+  /** Lets a caller reach into a pod (`log`, `exec`, `attach`, `portforward`, `proxy`); returns the pod. */
+  async connect(
+    verb: string,
+    target: Target<Pod> & { readonly name: string; readonly subresource: string },
+    context: RequestContext,
+  ): Promise<Pod> {
+    const attributes = attributesOf(verb, target, context.user);
+    await this.authorize(attributes);
+    const { object } = await this.registry.of(Pod).get(refOf(target), { want: 'newest' }, context.signal);
+    const request = { attributes, operation: 'CONNECT' as const, object: undefined, stored: object, dryRun: false };
+    if (target.subresource !== 'log') await this.#pipeline.admission.validate(request, context);
+    return object;
+  }
+
+  /** What `/scale` shows. */
+  async getScale(target: Target<ApiObject> & { readonly name: string }, context: RequestContext): Promise<Scale> {
+    await this.authorize(attributesOf('get', { ...target, subresource: 'scale' }, context.user));
+    const { object } = await this.registry.of(target.kind).get(refOf(target), { want: 'newest' }, context.signal);
+    return scaleOf(scalePathsOf(target.kind), object);
+  }
+
+  /** PUT or PATCH of `/scale`: changes the replicas of the object itself. */
+  async updateScale(
+    verb: 'update' | 'patch',
+    target: Target<ApiObject> & { readonly name: string },
+    wanted: () => Promise<Wanted<Scale>>,
+    { dryRun }: WriteParameters,
+    context: RequestContext,
+  ): Promise<Scale> {
+    const { kind } = target;
+    const paths = scalePathsOf(kind);
+    const attributes = attributesOf(verb, { ...target, subresource: 'scale' }, context.user);
+    await this.authorize(attributes);
+    const change = await wanted();
+    const call = { kind, attributes, context, dryRun };
+    const written = await updateObject(this.#pipeline, call, refOf(target), async (stored) =>
+      scaled(paths, stored, await change(scaleOf(paths, stored))),
+    );
+    return scaleOf(paths, written);
+  }
+
+  /** PUT or PATCH of an object or of one of its subresources that has the object's own shape. */
   async update<T extends ApiObject>(
     verb: 'update' | 'patch',
     target: Target<T> & { readonly name: string },
@@ -166,15 +263,11 @@ export class Api implements AsyncDisposable {
     { dryRun }: WriteParameters,
     context: RequestContext,
   ): Promise<T> {
-    const { kind, subresource } = target;
+    const { kind } = target;
     const attributes = attributesOf(verb, target, context.user);
     await this.authorize(attributes);
     const call: WriteCall<T> = { kind, attributes, context, dryRun };
-    const rules: UpdateRules<T> =
-      subresource === 'status'
-        ? { scope: onlyStatus<T>, prepare: false }
-        : { scope: kind.subresources?.status === true ? keepStatus<T> : (next: T) => next, prepare: true };
-    return updateObject(this.#pipeline, call, refOf(target), await wanted(), rules);
+    return updateObject(this.#pipeline, call, refOf(target), await wanted());
   }
 
   async delete<T extends ApiObject>(
@@ -203,6 +296,12 @@ export class Api implements AsyncDisposable {
     const listing = await this.#list(target, parameters, context);
     await deleteListed(this.#pipeline, { kind: target.kind, attributes, context, dryRun }, listing.items, options);
     return listing;
+  }
+
+  async #token(ref: { namespace: string; name: string }, request: TokenRequest, context: RequestContext) {
+    if (this.#tokens === undefined) throw methodNotAllowed('this server issues no tokens');
+    const { object } = await this.registry.of(ServiceAccount).get(ref, { want: 'newest' }, context.signal);
+    return this.#tokens.answer(ref.namespace, { name: ref.name, uid: object.metadata?.uid ?? '' }, request);
   }
 
   #list<T extends ApiObject>(
@@ -236,3 +335,11 @@ export function attributesOf<T extends ApiObject>(verb: string, target: Target<T
 function refOf({ namespace, name }: { namespace: string | undefined; name: string }): ObjectRef {
   return namespace === undefined ? { name } : { namespace, name };
 }
+
+function scalePathsOf(kind: Kind) {
+  const paths = kind.subresources?.scale;
+  if (paths === undefined) throw notFoundError(kind, 'scale');
+  return paths;
+}
+
+const done = (code: number): Status => ({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code });

@@ -1,4 +1,4 @@
-import { allVerbs, type Kind } from '#machinery/kind.ts';
+import { allVerbs, type Kind, type Subresource } from '#machinery/kind.ts';
 
 /** One line of discovery: a resource, or a subresource of one. */
 export interface DiscoveredResource {
@@ -11,6 +11,20 @@ export interface DiscoveredResource {
 }
 
 const statusVerbs = ['get', 'patch', 'update'];
+const proxyVerbs = ['create', 'delete', 'get', 'patch', 'update'];
+const proxy = (kind: string): Subresource => ({ group: '', version: 'v1', kind, verbs: proxyVerbs });
+
+/** Subresources that the server itself answers, whatever the kind says. */
+const serverSubresources: Readonly<Record<string, Readonly<Record<string, Subresource>>>> = {
+  '/pods': { proxy: proxy('PodProxyOptions'), resize: { group: '', version: 'v1', kind: 'Pod', verbs: statusVerbs } },
+  '/services': { proxy: proxy('ServiceProxyOptions') },
+  '/nodes': { proxy: proxy('NodeProxyOptions') },
+};
+
+/** The verbs of a subresource; undefined if the kind has none of that name. */
+export function subresourceVerbs(kind: Kind, subresource: string): readonly string[] | undefined {
+  return discoveredResources(kind).find(({ name }) => name === `${kind.plural}/${subresource}`)?.verbs;
+}
 
 /** A kind and everything below it, sorted by name. */
 export function discoveredResources(kind: Kind): readonly DiscoveredResource[] {

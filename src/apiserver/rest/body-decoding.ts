@@ -1,10 +1,18 @@
+import { definition } from '#api/definitions.ts';
+import { conform } from '#machinery/conform.ts';
 import type { FieldValidation } from '#machinery/decode.ts';
-import { duplicateFields, decodeText, parseJson } from '#machinery/json.ts';
+import { notSupported } from '#machinery/field-error.ts';
+import { decodeText, duplicateFields, parseJson } from '#machinery/json.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
+import { openEnvelope, readMessage } from '#machinery/protobuf.ts';
+import type { ObjectSchema } from '#machinery/schema.ts';
 import { badRequest, invalidObject, unsupportedMediaType } from '#machinery/status-error.ts';
-import { notSupported } from '#machinery/field-error.ts';
+import { parseYaml } from '#machinery/yaml.ts';
 import { readObject } from '../codec.ts';
+import type { PropagationPolicy } from '../registry/deletion.ts';
+import type { DeletionOptions } from '../verbs/delete.ts';
+import { applyUnsupported, type PatchBody } from '../verbs/patch.ts';
 import { readBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import { parseContentType } from './media-type.ts';
@@ -18,26 +26,30 @@ export function fieldValidationOf(query: URLSearchParams): FieldValidation {
   if (text === '') return 'Warn';
   const found = validations.find((each) => each === text);
   if (found !== undefined) return found;
-  throw invalidObject({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', [
-    notSupported('fieldValidation', text, ['', ...validations]),
-  ]);
+  throw invalidOption('CreateOptions', 'fieldValidation', text, ['', ...validations]);
 }
 
+const invalidOption = (kind: string, field: string, value: string, supported: readonly string[]) =>
+  invalidObject({ group: 'meta.k8s.io', kind }, '', [notSupported(field, value, supported)]);
+
 /** A body once parsed, whatever it was written in. */
-export interface ParsedBody {
+interface ParsedBody {
   readonly value: unknown;
   readonly duplicates: readonly string[];
 }
 
-/** Reads the body in any of the encodings of objects. Throws UnsupportedMediaType and BadRequest. */
-export async function parseBody(exchange: Exchange, kind: Kind, validation: FieldValidation): Promise<ParsedBody> {
-  const type = parseContentType(exchange.req.headers['content-type'])?.type ?? jsonType;
-  const bytes = await readBody(exchange);
+/** Parses a body in any of the encodings of objects. Throws UnsupportedMediaType and BadRequest. */
+function parseBody(type: string, bytes: Buffer, schema: ObjectSchema, validation: FieldValidation): ParsedBody {
   switch (type) {
     case jsonType: {
       const value = parseJson(bytes);
       return { value, duplicates: validation === 'Ignore' ? [] : duplicateFields(decodeText(bytes), value) };
     }
+    case yamlType:
+    case 'text/yaml':
+      return parseYaml(bytes);
+    case protobufType:
+      return { value: readMessage(schema, openEnvelope(bytes)), duplicates: [] };
     default:
       throw unsupportedMediaType(
         `the body of the request was in an unknown format - accepted media types include: ${jsonType}, ${yamlType}, ${protobufType}`,
@@ -45,12 +57,89 @@ export async function parseBody(exchange: Exchange, kind: Kind, validation: Fiel
   }
 }
 
+const bodyType = ({ req }: Exchange) => parseContentType(req.headers['content-type'])?.type ?? jsonType;
+
 /** The body as an object of `kind`. */
 export async function readBodyAs<T extends ApiObject>(exchange: Exchange, kind: Kind<T>): Promise<T> {
   const validation = fieldValidationOf(exchange.query);
-  const { value, duplicates } = await parseBody(exchange, kind as unknown as Kind, validation);
+  const { value, duplicates } = parseBody(bodyType(exchange), await readBody(exchange), kind.schema, validation);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badRequest(`the body must be one ${kind.kind} object`);
   }
   return readObject(kind, value, { validation, duplicates, warn: (text) => exchange.context.warn(text) });
+}
+
+const patchTypes: Readonly<Record<string, PatchBody['type']>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+};
+
+/** The body as a patch. Throws UnsupportedMediaType. */
+export async function readPatch(exchange: Exchange): Promise<PatchBody> {
+  const content = bodyType(exchange);
+  if (content === 'application/apply-patch+yaml' || content === 'application/apply-patch+cbor')
+    throw applyUnsupported();
+  const type = patchTypes[content];
+  if (type === undefined) {
+    throw unsupportedMediaType(
+      `the body of the request was in an unknown format - accepted media types include: ${Object.keys(patchTypes).join(', ')}`,
+    );
+  }
+  return { type, patch: parseJson(await readBody(exchange)) };
+}
+
+interface DeleteOptionsBody {
+  readonly gracePeriodSeconds?: number;
+  readonly propagationPolicy?: string;
+  readonly orphanDependents?: boolean;
+  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
+  readonly dryRun?: readonly string[];
+}
+
+const policies = ['Orphan', 'Background', 'Foreground'] as const;
+
+/** What a DELETE wants, from its body or, without one, from its query. */
+export async function readDeletion(
+  exchange: Exchange,
+): Promise<DeletionOptions & { readonly dryRun: readonly string[] }> {
+  const bytes = await readBody(exchange);
+  const body = bytes.length === 0 ? fromQuery(exchange.query) : deleteOptionsOf(bodyType(exchange), bytes);
+  const { gracePeriodSeconds, preconditions, orphanDependents, dryRun = [] } = body;
+  return {
+    gracePeriodSeconds,
+    preconditions,
+    propagationPolicy: policyOf(body.propagationPolicy, orphanDependents),
+    dryRun,
+  };
+}
+
+function deleteOptionsOf(type: string, bytes: Buffer): DeleteOptionsBody {
+  const schema = definition('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions');
+  const { value, errors } = conform(schema, parseBody(type, bytes, schema, 'Ignore').value);
+  if (errors[0] !== undefined) throw badRequest(`DeleteOptions cannot be read: ${errors[0]}`);
+  return value as DeleteOptionsBody; // it conforms to the schema of DeleteOptions
+}
+
+function fromQuery(query: URLSearchParams): DeleteOptionsBody {
+  const seconds = query.get('gracePeriodSeconds');
+  if (seconds !== null && !/^-?\d{1,10}$/.test(seconds)) {
+    throw badRequest(`gracePeriodSeconds: Invalid value: ${JSON.stringify(seconds)}: must be a whole number`);
+  }
+  const policy = query.get('propagationPolicy');
+  const orphan = query.get('orphanDependents');
+  return {
+    ...(seconds === null ? {} : { gracePeriodSeconds: Number(seconds) }),
+    ...(policy === null ? {} : { propagationPolicy: policy }),
+    ...(orphan === null ? {} : { orphanDependents: orphan === 'true' }),
+  };
+}
+
+function policyOf(policy: string | undefined, orphan: boolean | undefined): PropagationPolicy | undefined {
+  if (policy === undefined || policy === '') {
+    return orphan === undefined ? undefined : orphan ? 'Orphan' : 'Background';
+  }
+  const found = policies.find((each) => each === policy);
+  if (found === undefined) throw invalidOption('DeleteOptions', 'propagationPolicy', policy, [...policies, '']);
+  return found;
 }

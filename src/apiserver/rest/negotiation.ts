@@ -25,15 +25,22 @@ export interface Offer {
 }
 
 /**
- * Chooses what the client likes best of what can be had. Throws NotAcceptable naming what there is.
+ * Chooses what the client likes best of what can be had, but for one thing: objects are kept as JSON bytes, so who
+ * takes JSON at all gets JSON, and protobuf only goes to those who insist. Throws NotAcceptable naming what there is.
  * Source of the parameters: k8s.io/apiserver/pkg/endpoints/handlers/negotiation.
  */
 export function negotiate(accept: string | undefined, { shapes, encodings }: Offer): Representation {
+  let reluctantly: Representation | undefined;
   for (const range of parseAccept(accept)) {
     const encoding = encodings.find((each) => accepts(range, each));
     if (encoding === undefined) continue;
     const { as, g, v = '' } = range.parameters;
-    if (as === undefined) return { encoding, shape: 'object', version: 'v1' };
+    if (as === undefined) {
+      if (!shapes.has('object')) continue;
+      if (encoding !== 'protobuf') return { encoding, shape: 'object', version: 'v1' };
+      reluctantly ??= { encoding, shape: 'object', version: 'v1' };
+      continue;
+    }
     const shape = as as Shape;
     // Tables and the like are made in JSON alone.
     if (encoding !== 'json') continue;
@@ -41,6 +48,7 @@ export function negotiate(accept: string | undefined, { shapes, encodings }: Off
       return { encoding, shape, version: v };
     }
   }
+  if (reluctantly !== undefined) return reluctantly;
   const offered = encodings.map((each) => typeOf(each)).join(', ');
   throw notAcceptable(`only the following media types are accepted: ${offered}`);
 }

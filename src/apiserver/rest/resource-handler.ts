@@ -1,103 +1,215 @@
-import type { Kind } from '#machinery/kind.ts';
-import { allVerbs } from '#machinery/kind.ts';
+import { Scale } from '#api/autoscaling/scale.ts';
+import { allVerbs, type Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
-import { methodNotAllowed } from '#machinery/status-error.ts';
+import { badRequest, methodNotAllowed, type Status } from '#machinery/status-error.ts';
 import type { Api, Target } from '../api.ts';
-import { readBodyAs } from './body-decoding.ts';
+import { subresourceVerbs } from '../discovery/subresources.ts';
+import { patchedBy } from '../verbs/patch.ts';
+import { fieldValidationOf, readBodyAs, readDeletion, readPatch } from './body-decoding.ts';
 import type { Exchange } from './exchange.ts';
-import { negotiate, typeOf, type Shape } from './negotiation.ts';
 import { flagOf, isDryRun, listParameters } from './parameters.ts';
-import { lengthOf, listParts } from './wire.ts';
-import { piecesOf, send, sendJson, sendPieces } from './reply.ts';
 import { unknownPath, type ResourcePath } from './request-path.ts';
-import { objectEncoder, streamWatch, type EventEncoder } from './watch-stream.ts';
+import { negotiateList, negotiateObject, sendList, sendObject, sendStatus, sendStored } from './respond.ts';
+import type { WatchHandler } from './watch-handler.ts';
 
-/** How long a watch lasts if the client does not say: a random time, so that they do not all end at once. Source: upstream. */
-const watchMsMin = 1_800_000;
+type Named = Target<ApiObject> & { readonly name: string };
 
-const listShapes = new Set<Shape>(['object', 'Table', 'PartialObjectMetadataList']);
-const objectShapes = new Set<Shape>(['object', 'Table', 'PartialObjectMetadata']);
+/** Subresources that have the shape of their object and are written with PUT and PATCH. */
+const ownShape = new Set(['status', 'ephemeralcontainers', 'resize', 'finalize']);
 
-/** Serves the objects of the catalog. */
+const wrongMethod = () => methodNotAllowed('the server does not allow this method on the requested resource');
+
+/** Serves the objects of the catalog and their subresources, except those that open a stream. */
 export class ResourceHandler {
   readonly #api: Api;
-  readonly #encoders = new Map<string, EventEncoder>();
-  readonly #flush: (fn: () => void) => void;
+  readonly #watches: WatchHandler;
 
-  constructor(api: Api, flush: (fn: () => void) => void) {
+  constructor(api: Api, watches: WatchHandler) {
     this.#api = api;
-    this.#flush = flush;
+    this.#watches = watches;
   }
 
-  async handle(exchange: Exchange, path: ResourcePath): Promise<void> {
-    const kind = this.#api.catalog.byPlural(path.groupVersion, path.plural);
-    if (kind === undefined) throw unknownPath();
-    const target: Target<ApiObject> = {
-      kind,
-      namespace: path.namespace,
-      name: path.name,
-      subresource: path.subresource,
-    };
+  async handle(exchange: Exchange, kind: Kind, path: ResourcePath): Promise<void> {
+    const { namespace, name, subresource } = path;
+    if (namespace !== undefined && !kind.namespaced) throw unknownPath();
+    const target: Target<ApiObject> = { kind, namespace, name, subresource };
+    if (name === undefined) return this.#collection(exchange, target);
+    if (kind.namespaced && namespace === undefined) throw unknownPath();
+    if (subresource === undefined) return this.#object(exchange, { ...target, name });
+    return this.#subresource(exchange, { ...target, name, subresource });
+  }
+
+  async #collection(exchange: Exchange, target: Target<ApiObject>): Promise<void> {
+    const { kind, namespace } = target;
     const verbs = kind.verbs ?? allVerbs;
-    const named = path.name !== undefined;
     switch (exchange.method) {
       case 'GET':
-      case 'HEAD':
-        if (flagOf(exchange.query, 'watch') === true) return this.#watch(exchange, target);
-        return named ? this.#get(exchange, { ...target, name: path.name }) : this.#list(exchange, target);
+      case 'HEAD': {
+        const watch = flagOf(exchange.query, 'watch') === true;
+        if (!verbs.includes(watch ? 'watch' : 'list')) throw wrongMethod();
+        return watch ? this.#watches.watch(exchange, target, {}) : this.#list(exchange, target);
+      }
       case 'POST':
-        if (named || !verbs.includes('create')) throw wrongMethod();
+        if (!verbs.includes('create') || (kind.namespaced && namespace === undefined)) throw wrongMethod();
         return this.#create(exchange, target);
+      case 'DELETE':
+        if (!verbs.includes('deletecollection') || (kind.namespaced && namespace === undefined)) throw wrongMethod();
+        return this.#deleteCollection(exchange, target);
       default:
         throw wrongMethod();
     }
   }
 
-  async #get(exchange: Exchange, target: Target<ApiObject> & { readonly name: string }): Promise<void> {
-    const representation = negotiate(exchange.req.headers.accept, { shapes: objectShapes, encodings: ['json'] });
-    const item = await this.#api.get(
-      target,
-      { resourceVersion: exchange.query.get('resourceVersion') ?? undefined },
-      exchange.context,
-    );
-    await send(exchange, 200, typeOf(representation.encoding), item.toBuffer());
+  async #object(exchange: Exchange, target: Named): Promise<void> {
+    const verbs = target.kind.verbs ?? allVerbs;
+    const verb = verbOf(exchange);
+    if (!verbs.includes(verb)) throw wrongMethod();
+    switch (verb) {
+      case 'get':
+        return this.#get(exchange, target);
+      case 'watch':
+        return this.#watches.watch(exchange, target, { fieldSelector: `metadata.name=${target.name}` });
+      case 'update':
+      case 'patch':
+        return this.#write(verb, exchange, target);
+      case 'delete':
+        return this.#delete(exchange, target);
+      default:
+        throw wrongMethod();
+    }
+  }
+
+  async #subresource(exchange: Exchange, target: Named & { readonly subresource: string }): Promise<void> {
+    const { kind, subresource } = target;
+    const verbs = subresourceVerbs(kind, subresource);
+    if (verbs === undefined) throw unknownPath();
+    const verb = verbOf(exchange);
+    if (!verbs.includes(verb)) throw wrongMethod();
+    if (subresource === 'scale') return this.#scale(verb, exchange, target);
+    if (verb === 'create') return this.#createBelow(exchange, target);
+    if (!ownShape.has(subresource)) throw wrongMethod();
+    if (verb === 'get') return this.#get(exchange, target);
+    if (verb === 'update' || verb === 'patch') return this.#write(verb, exchange, target);
+    throw wrongMethod();
+  }
+
+  async #get(exchange: Exchange, target: Named): Promise<void> {
+    const representation = negotiateObject(exchange, target.kind);
+    const resourceVersion = exchange.query.get('resourceVersion') ?? undefined;
+    const item = await this.#api.get(target, { resourceVersion }, exchange.context);
+    await sendStored(exchange, representation, target.kind, item, this.#api.clock.now());
   }
 
   async #list(exchange: Exchange, target: Target<ApiObject>): Promise<void> {
-    const representation = negotiate(exchange.req.headers.accept, { shapes: listShapes, encodings: ['json'] });
-    const listing = await this.#api.list(target, listParameters(exchange.query), exchange.context);
-    const parts = listParts(target.kind, listing);
-    await sendPieces(exchange, 200, typeOf(representation.encoding), lengthOf(parts), piecesOf(parts));
-  }
-
-  async #watch(exchange: Exchange, target: Target<ApiObject>): Promise<void> {
-    const representation = negotiate(exchange.req.headers.accept, { shapes: objectShapes, encodings: ['json'] });
-    const { timeoutSeconds, ...parameters } = listParameters(exchange.query);
-    const watcher = await this.#api.watch(target, parameters, exchange.context);
-    const ms = timeoutSeconds === undefined ? watchMsMin * (1 + Math.random()) : timeoutSeconds * 1000;
-    const signal = AbortSignal.any([exchange.context.signal, AbortSignal.timeout(ms)]);
-    await streamWatch({ ...exchange, context: { ...exchange.context, signal } }, watcher, this.#encoder(target.kind), {
-      contentType: typeOf(representation.encoding),
-      flush: this.#flush,
-    });
+    const representation = negotiateList(exchange, target.kind);
+    const parameters = listParameters(exchange.query);
+    if (parameters.sendInitialEvents !== undefined) throw badRequest('sendInitialEvents is forbidden for list');
+    const listing = await this.#api.list(target, parameters, exchange.context);
+    await sendList(exchange, representation, target.kind, listing, this.#api.clock.now());
   }
 
   async #create(exchange: Exchange, target: Target<ApiObject>): Promise<void> {
-    const created = await this.#api.create(
+    const { kind } = target;
+    const isStored = (kind.verbs ?? allVerbs).includes('get');
+    const representation = negotiateObject(exchange, kind, { tables: isStored });
+    const dryRun = isDryRun(exchange.query.getAll('dryRun'));
+    const created = await this.#api.create(target, () => readBodyAs(exchange, kind), { dryRun }, exchange.context);
+    await sendObject(exchange, 201, representation, kind, created, this.#api.clock.now());
+  }
+
+  async #createBelow(exchange: Exchange, target: Named & { readonly subresource: string }): Promise<void> {
+    const representation = negotiateObject(exchange, target.kind, { tables: false });
+    let bodyKind = target.kind;
+    const answer = await this.#api.createSubresource(
       target,
-      () => readBodyAs(exchange, target.kind),
+      (kind) => {
+        bodyKind = kind;
+        return readBodyAs(exchange, kind);
+      },
       { dryRun: isDryRun(exchange.query.getAll('dryRun')) },
       exchange.context,
     );
-    await sendJson(exchange, 201, created);
+    if (answer.kind === 'Status') await sendStatus(exchange, 201, representation, answer as Status);
+    else await sendObject(exchange, 201, representation, bodyKind, answer as ApiObject, this.#api.clock.now());
   }
 
-  #encoder(kind: Kind): EventEncoder {
-    const id = `${kind.group}/${kind.version}/${kind.plural}`;
-    let encoder = this.#encoders.get(id);
-    if (encoder === undefined) this.#encoders.set(id, (encoder = objectEncoder(kind)));
-    return encoder;
+  async #write(verb: 'update' | 'patch', exchange: Exchange, target: Named): Promise<void> {
+    const { kind } = target;
+    const representation = negotiateObject(exchange, kind);
+    const wanted = async () => {
+      if (verb === 'patch') return patchedBy(kind, await readPatch(exchange), this.#reading(exchange));
+      const body = await readBodyAs(exchange, kind);
+      return async () => body;
+    };
+    const dryRun = isDryRun(exchange.query.getAll('dryRun'));
+    const written = await this.#api.update(verb, target, wanted, { dryRun }, exchange.context);
+    await sendObject(exchange, 200, representation, kind, written, this.#api.clock.now());
+  }
+
+  async #scale(verb: string, exchange: Exchange, target: Named): Promise<void> {
+    const representation = negotiateObject(exchange, Scale, { tables: false });
+    const now = this.#api.clock.now();
+    if (verb === 'get') {
+      return sendObject(exchange, 200, representation, Scale, await this.#api.getScale(target, exchange.context), now);
+    }
+    if (verb !== 'update' && verb !== 'patch') throw wrongMethod();
+    const wanted = async () => {
+      if (verb === 'patch') return patchedBy(Scale, await readPatch(exchange), this.#reading(exchange));
+      const body = await readBodyAs(exchange, Scale);
+      return async () => body;
+    };
+    const dryRun = isDryRun(exchange.query.getAll('dryRun'));
+    const written = await this.#api.updateScale(verb, target, wanted, { dryRun }, exchange.context);
+    return sendObject(exchange, 200, representation, Scale, written, now);
+  }
+
+  async #delete(exchange: Exchange, target: Named): Promise<void> {
+    const { kind } = target;
+    const representation = negotiateObject(exchange, kind);
+    const wish = await this.#deletion(exchange);
+    const answer = await this.#api.delete(target, wish.read, wish, exchange.context);
+    if (answer.kind === 'Status') return sendStatus(exchange, 200, representation, answer as Status);
+    return sendObject(exchange, 200, representation, kind, answer as ApiObject, this.#api.clock.now());
+  }
+
+  async #deleteCollection(exchange: Exchange, target: Target<ApiObject>): Promise<void> {
+    const representation = negotiateList(exchange, target.kind);
+    const wish = await this.#deletion(exchange);
+    const parameters = listParameters(exchange.query);
+    const deleted = await this.#api.deleteCollection(target, parameters, wish.read, wish, exchange.context);
+    await sendList(exchange, representation, target.kind, deleted, this.#api.clock.now());
+  }
+
+  /** A deletion's own options also say whether it is a dry run, so they are read first; they are small. */
+  async #deletion(exchange: Exchange) {
+    const options = await readDeletion(exchange);
+    const dryRun = isDryRun([...exchange.query.getAll('dryRun'), ...options.dryRun]);
+    return { dryRun, read: async () => options };
+  }
+
+  #reading(exchange: Exchange) {
+    return {
+      validation: fieldValidationOf(exchange.query),
+      warn: (text: string) => exchange.context.warn(text),
+    };
   }
 }
 
-const wrongMethod = () => methodNotAllowed('the server does not allow this method on the requested resource');
+/** The API's verb for a method on one object. Throws MethodNotAllowed. */
+function verbOf({ method, query }: Exchange): string {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      return flagOf(query, 'watch') === true ? 'watch' : 'get';
+    case 'POST':
+      return 'create';
+    case 'PUT':
+      return 'update';
+    case 'PATCH':
+      return 'patch';
+    case 'DELETE':
+      return 'delete';
+    default:
+      throw wrongMethod();
+  }
+}

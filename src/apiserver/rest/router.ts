@@ -11,12 +11,12 @@ import { FlushQueue } from './flush-queue.ts';
 import { handleHealth, isHealthPath, ownChecks, type HealthCheck } from './health.ts';
 import { flagOf } from './parameters.ts';
 import { sendError, sendJson, toStatusError } from './reply.ts';
-import { parsePath, unknownPath } from './request-path.ts';
+import { parsePath, unknownPath, type ResourcePath } from './request-path.ts';
 import { ResourceHandler } from './resource-handler.ts';
+import { WatchHandler } from './watch-handler.ts';
 
 /** How long a request may take that is no watch and no stream. Source: kube-apiserver --request-timeout. */
 export const requestMsMax = 60_000;
-/** Milliseconds a finished server waits before it cuts what is still open. */
 
 export interface RouterOptions {
   readonly api: Api;
@@ -40,7 +40,7 @@ export class Router {
     this.#callers = new Callers(authenticator);
     this.#checks = [...ownChecks(api), ...checks];
     this.#log = log;
-    this.#resources = new ResourceHandler(api, new FlushQueue().add);
+    this.#resources = new ResourceHandler(api, new WatchHandler(api, new FlushQueue().add));
     this.#discovery = new DiscoveryHandler(api);
   }
 
@@ -94,12 +94,18 @@ export class Router {
     const known: Exchange = { ...exchange, context: { ...exchange.context, user } };
     switch (parsed.is) {
       case 'resource':
-        return this.#resources.handle(known, parsed.resource);
+        return this.#resource(known, parsed.resource);
       case 'discovery':
         return this.#discovery.handle(known, path, parsed.discovery);
       case 'other':
         return this.#other(known, parsed.path);
     }
+  }
+
+  async #resource(exchange: Exchange, path: ResourcePath): Promise<void> {
+    const kind = this.#api.catalog.byPlural(path.groupVersion, path.plural);
+    if (kind === undefined) throw unknownPath();
+    return this.#resources.handle(exchange, kind, path);
   }
 
   async #other(exchange: Exchange, path: string): Promise<void> {

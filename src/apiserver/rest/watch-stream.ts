@@ -3,22 +3,19 @@ import type { ApiObject } from '#machinery/object.ts';
 import type { StatusError } from '#machinery/status-error.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
 import { WatchRecord, type ChangeType } from '../watch-cache/cache-event.ts';
-import type { Bookmark, Watcher } from '../watch-cache/watcher.ts';
+import { bookmarkMetadata, type Bookmark, type Watcher } from '../watch-cache/watcher.ts';
 import type { Exchange } from './exchange.ts';
 import { drained, flushHead, write, writeHead } from './reply.ts';
 
 /** Records written at a time; between two chunks the connection must have taken the one before. */
 const chunkRecordsMax = 256;
 
-/** Makes the lines of a watch. One encoder serves all watches of a kind and shape, so that they share its work. */
+/** Makes the lines of a watch. */
 export interface EventEncoder<T extends ApiObject = ApiObject> {
+  /** One encoder serves all watches of a kind and shape, so that an event is encoded once for all of them. */
+  readonly shared: boolean;
   object(type: ChangeType, item: StoredObject<T>): Buffer;
   bookmark(resourceVersion: string, initial: boolean): Buffer;
-}
-
-/** `k8s.io/initial-events-end` is how `sendInitialEvents` says that the state is complete. */
-export function bookmarkMetadata(resourceVersion: string, initial: boolean) {
-  return { resourceVersion, ...(initial ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}) };
 }
 
 const lineEnd = Buffer.from('}\n');
@@ -31,6 +28,7 @@ const openings: Readonly<Record<ChangeType, Buffer>> = {
 /** Whole objects, out of their cached bytes. */
 export function objectEncoder<T extends ApiObject>(kind: Kind<T>): EventEncoder<T> {
   return {
+    shared: true,
     object(type, item) {
       const opening = openings[type];
       const line = Buffer.allocUnsafe(opening.length + item.wireLength + lineEnd.length);
@@ -51,6 +49,7 @@ export function objectEncoder<T extends ApiObject>(kind: Kind<T>): EventEncoder<
 
 function lineOf<T extends ApiObject>(record: WatchRecord<T> | Bookmark, encoder: EventEncoder<T>): Buffer {
   if (!(record instanceof WatchRecord)) return encoder.bookmark(record.resourceVersion, record.initial);
+  if (!encoder.shared) return encoder.object(record.type, record.item);
   let line = record.encoded.get(encoder);
   if (line === undefined) record.encoded.set(encoder, (line = encoder.object(record.type, record.item)));
   return line;

@@ -2,6 +2,7 @@ import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import type { Listing } from '../registry/resource.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
+import { listMetadata } from './partial-metadata.ts';
 
 /** A part of a body that knows its length and how to write itself. */
 export interface Part {
@@ -22,30 +23,25 @@ export function textPart(text: string): Part {
 
 const comma = textPart(',');
 
-function itemPart(item: StoredObject): Part {
+function itemPart(item: Pick<StoredObject, 'wireLength' | 'writeTo'>): Part {
   return { length: item.wireLength, writeTo: (target, offset) => item.writeTo(target, offset) };
 }
 
-/** The opening of a list, up to and with `"items":[`. */
-export function listHead(
-  kind: Kind,
-  listKind: string,
-  { revision, continue: token, remaining }: Omit<Listing<ApiObject>, 'items'>,
-): string {
-  const metadata = {
-    resourceVersion: String(revision),
-    ...(token === undefined ? {} : { continue: token }),
-    ...(remaining === undefined ? {} : { remainingItemCount: remaining }),
-  };
-  return `{"kind":${JSON.stringify(listKind)},"apiVersion":${JSON.stringify(apiVersionOf(kind))},"metadata":${JSON.stringify(metadata)},"items":[`;
+function listHead(kind: Pick<Kind, 'group' | 'version' | 'kind'>, listing: Omit<Listing<ApiObject>, 'items'>): string {
+  const head = JSON.stringify({
+    kind: `${kind.kind}List`,
+    apiVersion: apiVersionOf(kind),
+    metadata: listMetadata(listing),
+  });
+  return `${head.slice(0, -1)},"items":[`;
 }
 
 /** A list out of the cached bytes: nothing is parsed or encoded. */
 export function listParts<T extends ApiObject>(kind: Kind<T>, listing: Listing<T>): readonly Part[] {
-  const parts: Part[] = [textPart(listHead(kind as unknown as Kind, `${kind.kind}List`, listing))];
+  const parts: Part[] = [textPart(listHead(kind, listing))];
   for (const [index, item] of listing.items.entries()) {
     if (index > 0) parts.push(comma);
-    parts.push(itemPart(item as unknown as StoredObject));
+    parts.push(itemPart(item));
   }
   parts.push(textPart(']}\n'));
   return parts;

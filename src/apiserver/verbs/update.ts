@@ -4,15 +4,8 @@ import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import { isFinished } from '../registry/deletion.ts';
 import { carryOver, checkPreconditions, inNamespace, named, withGeneration } from '../registry/object-meta.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
+import { scopedTo } from './scope.ts';
 import { released, retrying, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
-
-/** How one kind of write turns what the client wants and what is stored into the next state. */
-export interface UpdateRules<T extends ApiObject> {
-  /** Which parts of the body count: for `/status` the status, for the main resource all else. */
-  readonly scope: (next: T, stored: T) => T;
-  /** Runs `kind.prepareForUpdate`; off where the scope already fixes everything (status, scale). */
-  readonly prepare: boolean;
-}
 
 /** The wanted object, given the newest stored one (a PUT ignores it, a patch applies to it). */
 export type Wanted<T> = (stored: T) => Promise<T>;
@@ -23,11 +16,10 @@ export async function updateObject<T extends ApiObject>(
   call: WriteCall<T>,
   ref: ObjectRef,
   wanted: Wanted<T>,
-  rules: UpdateRules<T>,
 ): Promise<T> {
   return retrying(pipeline, call, ref, async (stored) => {
     const next = inNamespace(call.kind, named(await wanted(stored.object), ref.name), ref.namespace);
-    return replaceObject(pipeline, call, stored, next, rules);
+    return replaceObject(pipeline, call, stored, next);
   });
 }
 
@@ -40,22 +32,23 @@ export async function replaceObject<T extends ApiObject>(
   call: WriteCall<T>,
   stored: StoredObject<T>,
   wanted: T,
-  { scope, prepare }: UpdateRules<T>,
 ): Promise<T> {
   const { kind, attributes, context, dryRun } = call;
   const { signal } = context;
   const { admission, registry } = pipeline;
+  // `/scale` is a narrow view of the object itself.
+  const door = attributes.subresource === 'scale' ? undefined : attributes.subresource;
   const old = stored.object;
   checkPreconditions(kind, old, wanted.metadata ?? {});
-  const scoped = scope(carryOver(wanted, old), old);
+  const scoped = scopedTo(kind, door, carryOver(wanted, old), old);
   const request = { attributes, operation: 'UPDATE' as const, stored: old, dryRun };
   const admitted = await admission.mutate({ ...request, object: scoped }, context);
-  const prepared = prepare ? (kind.prepareForUpdate?.(admitted, old) ?? admitted) : admitted;
+  const prepared = door === undefined ? (kind.prepareForUpdate?.(admitted, old) ?? admitted) : admitted;
   const object = withGeneration(kind, kind.defaults?.(prepared) ?? prepared, old);
   return withReservations(pipeline, call, object, old, async (complete) => {
     const errors = [
       ...metadataUpdateErrors(complete, old),
-      ...(kind.validateUpdate?.(complete, old) ?? []),
+      ...(kind.validateUpdate?.(complete, old, door) ?? []),
       ...(kind.validate?.(complete) ?? []),
     ];
     if (errors.length > 0) throw invalidObject(kind, stored.name, errors);

@@ -13,6 +13,11 @@ export interface Bookmark {
   readonly initial: boolean;
 }
 
+/** `k8s.io/initial-events-end` is how `sendInitialEvents` says that the state is complete. */
+export function bookmarkMetadata(resourceVersion: string, initial: boolean) {
+  return { resourceVersion, ...(initial ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}) };
+}
+
 export interface WatcherOptions<T extends ApiObject> {
   readonly namespace: string | undefined;
   readonly selection: Selection<T>;

@@ -1,0 +1,82 @@
+import type { Kind } from '#machinery/kind.ts';
+import type { ApiObject } from '#machinery/object.ts';
+import { invalidObject } from '#machinery/status-error.ts';
+import { forbidden } from '#machinery/field-error.ts';
+import type { Api, Target, WatchParameters } from '../api.ts';
+import type { Exchange } from './exchange.ts';
+import { jsonType, negotiate, type Representation, type Shape } from './negotiation.ts';
+import { listParameters } from './parameters.ts';
+import { partialMetadataEncoder } from './partial-metadata.ts';
+import { includeObjectOf, tableEncoder } from './table.ts';
+import { objectEncoder, streamWatch, type EventEncoder } from './watch-stream.ts';
+
+/** How long a watch lasts if the client does not say: a random time, so that they do not all end at once. Source: upstream. */
+const watchMsMin = 1_800_000;
+
+const watchShapes = new Set<Shape>(['object', 'Table', 'PartialObjectMetadata']);
+
+/** Serves watches over HTTP. */
+export class WatchHandler {
+  readonly #api: Api;
+  readonly #encoders = new Map<string, EventEncoder>();
+  readonly #flush: (fn: () => void) => void;
+
+  constructor(api: Api, flush: (fn: () => void) => void) {
+    this.#api = api;
+    this.#flush = flush;
+  }
+
+  async watch(exchange: Exchange, target: Target<ApiObject>, also: WatchParameters): Promise<void> {
+    const { query, req, context } = exchange;
+    const representation = negotiate(req.headers.accept, { shapes: watchShapes, encodings: ['json'] });
+    const { timeoutSeconds, ...asked } = listParameters(query);
+    checkInitialEvents(asked);
+    const fieldSelector = [asked.fieldSelector, also.fieldSelector]
+      .filter((text) => text !== undefined && text !== '')
+      .join(',');
+    const parameters: WatchParameters = { ...asked, fieldSelector };
+    const encoder = this.#encoder(target.kind, representation, exchange);
+    const watcher = await this.#api.watch(target, parameters, context);
+    const ms =
+      timeoutSeconds === undefined || timeoutSeconds === 0
+        ? Math.round(watchMsMin * (1 + Math.random()))
+        : timeoutSeconds * 1000;
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ms)]);
+    await streamWatch({ ...exchange, context: { ...context, signal } }, watcher, encoder, {
+      contentType: jsonType,
+      flush: this.#flush,
+    });
+  }
+
+  #encoder(kind: Kind, { shape, version }: Representation, exchange: Exchange): EventEncoder {
+    if (shape === 'Table') {
+      const include = includeObjectOf(exchange.query);
+      return tableEncoder(kind, { version, include }, () => this.#api.clock.now());
+    }
+    const id = `${kind.group}/${kind.version}/${kind.plural} ${shape} ${version}`;
+    let encoder = this.#encoders.get(id);
+    if (encoder === undefined) {
+      encoder = shape === 'object' ? objectEncoder(kind) : partialMetadataEncoder(version);
+      this.#encoders.set(id, encoder);
+    }
+    return encoder;
+  }
+}
+
+/** Source: k8s.io/apimachinery/pkg/apis/meta/internalversion/validation. */
+function checkInitialEvents({ sendInitialEvents, resourceVersionMatch = '' }: WatchParameters): void {
+  const refuse = (field: string, detail: string) =>
+    invalidObject({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [forbidden(field, detail)]);
+  if (sendInitialEvents === undefined) {
+    if (resourceVersionMatch !== '') {
+      throw refuse(
+        'resourceVersionMatch',
+        'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+      );
+    }
+    return;
+  }
+  if (resourceVersionMatch !== 'NotOlderThan') {
+    throw refuse('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+  }
+}

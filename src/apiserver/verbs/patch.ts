@@ -1,0 +1,44 @@
+import type { FieldValidation } from '#machinery/decode.ts';
+import type { Kind } from '#machinery/kind.ts';
+import type { ApiObject } from '#machinery/object.ts';
+import { applyJsonPatch } from '#machinery/patch/json-patch.ts';
+import { applyMergePatch } from '#machinery/patch/merge-patch.ts';
+import { applyStrategicMergePatch } from '#machinery/patch/strategic-merge-patch.ts';
+import { unsupportedMediaType } from '#machinery/status-error.ts';
+import { unreachable } from '#lib/unreachable.ts';
+import { readObject } from '../codec.ts';
+import type { Wanted } from './update.ts';
+
+/** A parsed patch of one of the kinds that apply to what is stored. */
+export interface PatchBody {
+  readonly type: 'json' | 'merge' | 'strategic';
+  readonly patch: unknown;
+}
+
+/** Server-side apply is a later issue; clients fall back or say so. */
+export const applyUnsupported = () =>
+  unsupportedMediaType(
+    'server-side apply (application/apply-patch+yaml) is not available on this server yet; use client-side apply, or a JSON, merge or strategic merge patch',
+  );
+
+/** What becomes of the stored object: applied anew to each newer one it meets. */
+export function patchedBy<T extends ApiObject>(
+  kind: Kind<T>,
+  body: PatchBody,
+  options: { readonly validation: FieldValidation; readonly warn: (text: string) => void },
+): Wanted<T> {
+  return async (stored) => readObject(kind, applied(kind, body, stored), options);
+}
+
+function applied<T extends ApiObject>(kind: Kind<T>, { type, patch }: PatchBody, stored: T): T {
+  switch (type) {
+    case 'json':
+      return applyJsonPatch(stored, patch);
+    case 'merge':
+      return applyMergePatch(stored, patch);
+    case 'strategic':
+      return applyStrategicMergePatch(stored, patch, kind.schema);
+    default:
+      return unreachable(type);
+  }
+}

@@ -39,6 +39,11 @@ export interface Controller {
   readonly index?: (informers: Informers) => void;
   /** Keys reconciled at the same time; a few unless given. */
   readonly workersMax?: number;
+  /**
+   * The least time between two passes over one key. The first is at once; what comes soon after is gathered, so that
+   * an object with thousands of dependents is not looked at for each of them.
+   */
+  readonly spacingMs?: number;
   /** All keys, for the full pass; the keys of `reconciles` unless given. */
   readonly keys?: (cache: CacheReader) => Iterable<string>;
   reconcile(key: string, context: ReconcileContext): Promise<WorkResult>;

@@ -38,6 +38,7 @@ function siblingsOf(cache: CacheReader, set: ReplicaSet): readonly ReplicaSet[] 
 export const replicaSetController = {
   name: 'replicaset-controller',
   reconciles: ReplicaSet,
+  spacingMs: 20,
   wakesOn: [
     ownersOf(Pod, ReplicaSet),
     wakesOn(Pod, ({ object, type }, cache) => {

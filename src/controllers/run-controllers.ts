@@ -92,12 +92,17 @@ async function runController(
   for (const key of controller.keys?.(informers) ?? []) queue.add(key);
   const recording = events.run(signal);
   const resyncing = resync(controller, queue, options, signal);
+  const { spacingMs = 0 } = controller;
+  /** When the last pass over a key ended, for as long as it matters. */
+  const lastPass = new Map<string, number>();
   await queue.run(async (key) => {
     if (ownWrites.isBehind(key)) return { againMs: behindMs };
+    const waitMs = (lastPass.get(key) ?? -Infinity) + spacingMs - clock.now();
+    if (waitMs > 0) return { againMs: waitMs };
     using limit = deadline(clock, reconcileMsMax, signal, () =>
       timeout(`A pass took longer than ${reconcileMsMax} ms`),
     );
-    return await controller.reconcile(key, {
+    const result = await controller.reconcile(key, {
       cache: informers,
       client: ownWrites.clientFor(key, client),
       clock,
@@ -105,6 +110,11 @@ async function runController(
       signal: limit.signal,
       events,
     });
+    if (spacingMs > 0) {
+      lastPass.set(key, clock.now());
+      clock.after(spacingMs, () => void lastPass.delete(key));
+    }
+    return result;
   }, signal);
   await Promise.all([recording, resyncing]);
 }

@@ -140,7 +140,8 @@ export class WorkQueue {
     try {
       const result = await work(key);
       this.#failures.delete(key);
-      if (result !== undefined) this.addAfter(key, result.againMs);
+      // Never at once: work that always asks for more must not keep everything else from running.
+      if (result !== undefined) this.addAfter(key, Math.max(1, result.againMs));
     } catch (error) {
       if (!this.#closed) this.#failed(key, error);
     } finally {

@@ -56,6 +56,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly namespaced: boolean;
   readonly schema: ObjectSchema;
   readonly subresources?: Subresources;
+  /** Set on a kind that has no objects of its own but shows those of another. */
+  readonly view?: View;
   /** Verbs in discovery; the full set unless given (reviews only take `create`). */
   readonly verbs?: readonly string[];
   /** `metadata.generation` rises when anything but metadata and status changes. Off for kinds upstream leaves at none. */
@@ -90,6 +92,16 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly selectableFields?: Readonly<Record<string, FieldOf<T>>>;
   /** Seconds of grace a deletion gets when the caller names none; 0 or absent deletes at once. Pods have 30. */
   deletionGracePeriodSeconds?(object: T): number;
+}
+
+/**
+ * Another face of the objects of `of`: they are stored, cached and watched as that, and translated without loss at the
+ * edge. (`events.k8s.io` and core each have an Event, and both mean the same objects.)
+ */
+export interface View {
+  readonly of: Kind;
+  toStored(object: ApiObject): ApiObject;
+  fromStored(stored: ApiObject): ApiObject;
 }
 
 /** `apps/v1`, or `v1` for the core group. */

@@ -1,3 +1,4 @@
+import { required } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { definition } from '../definitions.ts';
 import type * as types from './types.generated.ts';
@@ -14,4 +15,5 @@ export const TokenReview: Kind<TokenReview> = {
   get schema() {
     return definition('io.k8s.api.authentication.v1.TokenReview');
   },
+  validate: ({ spec }) => ((spec.token ?? '') === '' ? [required('spec.token')] : []),
 };

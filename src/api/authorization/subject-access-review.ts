@@ -1,5 +1,6 @@
 import type { Kind } from '#machinery/kind.ts';
 import { definition } from '../definitions.ts';
+import { accessReviewErrors } from './access-review-rules.ts';
 import type * as types from './types.generated.ts';
 
 export type SubjectAccessReview = types.SubjectAccessReview;
@@ -14,4 +15,5 @@ export const SubjectAccessReview: Kind<SubjectAccessReview> = {
   get schema() {
     return definition('io.k8s.api.authorization.v1.SubjectAccessReview');
   },
+  validate: ({ spec }) => accessReviewErrors(spec, true),
 };

@@ -1,5 +1,6 @@
 import type { Kind } from '#machinery/kind.ts';
 import { definition } from '../definitions.ts';
+import { nonNegative } from '../rules/fields.ts';
 import type * as types from './types-v1.generated.ts';
 
 export type Scale = types.Scale;
@@ -14,4 +15,5 @@ export const Scale: Kind<Scale> = {
   get schema() {
     return definition('io.k8s.api.autoscaling.v1.Scale');
   },
+  validate: ({ spec }) => nonNegative('spec.replicas', spec.replicas),
 };

@@ -1,5 +1,10 @@
 import type { Kind } from '#machinery/kind.ts';
+import { labelSizedName } from '../apps/workload-rules.ts';
 import { definition } from '../definitions.ts';
+import { ageColumn, column, containerColumns, nameColumn, selectorColumn } from '../rules/columns.ts';
+import { completions, duration, jobStatus } from './job-columns.ts';
+import { defaultJob, prepareNewJob } from './job-preparation.ts';
+import { jobErrors, jobUpdateErrors } from './job-rules.ts';
 import type * as types from './types.generated.ts';
 
 export type Job = types.Job;
@@ -18,4 +23,19 @@ export const Job: Kind<Job> = {
   subresources: {
     status: true,
   },
+  validateName: labelSizedName,
+  defaults: defaultJob,
+  prepareForCreate: prepareNewJob,
+  validate: jobErrors,
+  validateUpdate: jobUpdateErrors,
+  columns: [
+    nameColumn,
+    column('Status', 'Where the job is in its life.', jobStatus),
+    column('Completions', 'How many pods succeeded, of how many.', completions),
+    column('Duration', 'How long the job ran.', duration),
+    ageColumn,
+    ...containerColumns(({ spec }: types.Job) => spec.template),
+    selectorColumn(({ spec }: types.Job) => spec.selector),
+  ],
+  selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
 };

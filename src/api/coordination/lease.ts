@@ -1,5 +1,8 @@
+import { invalid } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { definition } from '../definitions.ts';
+import { ageColumn, column, nameColumn } from '../rules/columns.ts';
+import { nonNegative, optionalChoice, positive } from '../rules/fields.ts';
 import type * as types from './types.generated.ts';
 
 export type Lease = types.Lease;
@@ -13,4 +16,15 @@ export const Lease: Kind<Lease> = {
   get schema() {
     return definition('io.k8s.api.coordination.v1.Lease');
   },
+  validate({ spec }) {
+    return [
+      ...positive('spec.leaseDurationSeconds', spec.leaseDurationSeconds),
+      ...nonNegative('spec.leaseTransitions', spec.leaseTransitions),
+      ...optionalChoice('spec.strategy', spec.strategy, ['OldestEmulationVersion']),
+      ...(spec.preferredHolder !== undefined && spec.preferredHolder !== '' && (spec.strategy ?? '') === ''
+        ? [invalid('spec.preferredHolder', spec.preferredHolder, 'can only be specified when strategy is set')]
+        : []),
+    ];
+  },
+  columns: [nameColumn, column('Holder', 'Who holds the lease.', ({ spec }) => spec.holderIdentity ?? ''), ageColumn],
 };

@@ -1,5 +1,7 @@
+import { required } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { definition } from '../definitions.ts';
+import { optionalChoice } from '../rules/fields.ts';
 import type * as types from './types.generated.ts';
 
 export type Binding = types.Binding;
@@ -14,4 +16,8 @@ export const Binding: Kind<Binding> = {
   get schema() {
     return definition('io.k8s.api.core.v1.Binding');
   },
+  validate: ({ target }) => [
+    ...optionalChoice('target.kind', target?.kind, ['Node', '']),
+    ...((target?.name ?? '') === '' ? [required('target.name')] : []),
+  ],
 };

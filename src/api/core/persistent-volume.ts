@@ -127,7 +127,7 @@ function sourceErrors(spec: types.PersistentVolumeSpec): FieldError[] {
   }));
   if (spec.hostPath !== undefined) {
     errors.push(...text('spec.hostPath.path', spec.hostPath.path));
-    if (spec.hostPath.path?.split('/').includes('..') === true) {
+    if (spec.hostPath.path.split('/').includes('..')) {
       errors.push(invalid('spec.hostPath.path', spec.hostPath.path, "must not contain '..'"));
     }
     if (spec.hostPath.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle') {

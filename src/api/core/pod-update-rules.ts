@@ -65,7 +65,7 @@ function specUpdateErrors(spec: types.PodSpec, stored: types.PodSpec): FieldErro
     schedulingGates: spec.schedulingGates,
     ...(graceFixed ? { terminationGracePeriodSeconds: 1 } : {}),
     ...(gates.size > 0 ? whileGated(spec, stored) : {}),
-  } as Partial<types.PodSpec>;
+  };
   return changedBeyond(spec, stored, allowed, `pod updates may not change fields other than ${updatable.join(',')}`);
 }
 

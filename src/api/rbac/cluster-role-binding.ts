@@ -1,5 +1,8 @@
 import type { Kind } from '#machinery/kind.ts';
+import { pathSegmentComplaints } from '#machinery/names.ts';
 import { definition } from '../definitions.ts';
+import { bindingColumns } from './binding-columns.ts';
+import { bindingErrors, bindingUpdateErrors, defaultBinding } from './binding-rules.ts';
 import type * as types from './types.generated.ts';
 
 export type ClusterRoleBinding = types.ClusterRoleBinding;
@@ -13,4 +16,9 @@ export const ClusterRoleBinding: Kind<ClusterRoleBinding> = {
   get schema() {
     return definition('io.k8s.api.rbac.v1.ClusterRoleBinding');
   },
+  validateName: pathSegmentComplaints,
+  defaults: defaultBinding,
+  validate: (binding) => bindingErrors(binding, ['ClusterRole']),
+  validateUpdate: bindingUpdateErrors,
+  columns: bindingColumns,
 };

@@ -1,5 +1,11 @@
+import { required } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
+import { pathSegmentComplaints } from '#machinery/names.ts';
 import { definition } from '../definitions.ts';
+import { createdColumn, nameColumn } from '../rules/columns.ts';
+import { each } from '../rules/fields.ts';
+import { labelSelectorErrors } from '../rules/label-selector-rules.ts';
+import { policyRulesErrors } from './policy-rules.ts';
 import type * as types from './types.generated.ts';
 
 export type ClusterRole = types.ClusterRole;
@@ -13,4 +19,18 @@ export const ClusterRole: Kind<ClusterRole> = {
   get schema() {
     return definition('io.k8s.api.rbac.v1.ClusterRole');
   },
+  validateName: pathSegmentComplaints,
+  validate: ({ rules, aggregationRule }) => [
+    ...policyRulesErrors('rules', rules, false),
+    ...each('aggregationRule.clusterRoleSelectors', aggregationRule?.clusterRoleSelectors, labelSelectorErrors),
+    ...(aggregationRule !== undefined && (aggregationRule.clusterRoleSelectors ?? []).length === 0
+      ? [
+          required(
+            'aggregationRule.clusterRoleSelectors',
+            'at least one clusterRoleSelector required if aggregationRule is non-nil',
+          ),
+        ]
+      : []),
+  ],
+  columns: [nameColumn, createdColumn],
 };

@@ -1,5 +1,8 @@
 import type { Kind } from '#machinery/kind.ts';
+import { pathSegmentComplaints } from '#machinery/names.ts';
 import { definition } from '../definitions.ts';
+import { createdColumn, nameColumn } from '../rules/columns.ts';
+import { policyRulesErrors } from './policy-rules.ts';
 import type * as types from './types.generated.ts';
 
 export type Role = types.Role;
@@ -13,4 +16,7 @@ export const Role: Kind<Role> = {
   get schema() {
     return definition('io.k8s.api.rbac.v1.Role');
   },
+  validateName: pathSegmentComplaints,
+  validate: ({ rules }) => [...policyRulesErrors('rules', rules, true)],
+  columns: [nameColumn, createdColumn],
 };

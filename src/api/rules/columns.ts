@@ -7,13 +7,14 @@ import type { ApiObject } from '#machinery/object.ts';
 
 type Cell<T> = Column<T>['cell'];
 
-/** A column of text; `wide` ones come with `-o wide` only. */
-export function column<T>(name: string, description: string, cell: Cell<T>, wide = false): Column<T> {
-  return { name, type: 'string', description, priority: wide ? 1 : 0, cell };
+/** A column of text. */
+export function column<T>(name: string, description: string, cell: Cell<T>, priority: 0 | 1 = 0): Column<T> {
+  return { name, type: 'string', description, priority, cell };
 }
 
+/** A column of text that comes with `-o wide` only. */
 export function wide<T>(name: string, description: string, cell: Cell<T>): Column<T> {
-  return column(name, description, cell, true);
+  return column(name, description, cell, 1);
 }
 
 export function integer<T>(name: string, description: string, cell: Cell<T>): Column<T> {

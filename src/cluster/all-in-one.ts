@@ -1,0 +1,236 @@
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { findHostIps } from '#agent/node-facts.ts';
+import { SimNodes } from '#agent/sim/sim-nodes.ts';
+import { Node } from '#api/core/node.ts';
+import type { Client } from '#client/client.ts';
+import { agentPort } from '#client/identities.ts';
+import { abortController, type Clock } from '#lib/clock.ts';
+import type { Log } from '#lib/log.ts';
+import { versionInfo } from '#machinery/version.ts';
+import { etcdStore } from '#store/etcd.ts';
+import { sqliteStore } from '#store/sqlite.ts';
+import type { Store } from '#store/store.ts';
+import { startApiServer, admin, type ApiServer } from './api-server.ts';
+import { ensureBootstrapObjects } from './bootstrap-objects.ts';
+import { runCompactor } from './compactor.ts';
+import { ControlPlane } from './control-plane.ts';
+import { controllers } from './controllers.ts';
+import { StartError, openDataDir } from './data-dir.ts';
+import { kubeconfig } from './kubeconfig.ts';
+import { fileLog, type LogLevel } from './log-file.ts';
+import type { NodeCommand, NodeMessage, NodeWorkerOptions } from './node-protocol.ts';
+import { openPki, serverHosts, type Pki } from './pki.ts';
+import { writeFileAtomically } from '#lib/atomic-file.ts';
+
+export interface AllInOneOptions {
+  readonly dataDir: string;
+  readonly port: number;
+  /** How many pretend nodes; undefined for this host as a real one. */
+  readonly simNodes: number | undefined;
+  readonly etcdEndpoints: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly clock: Clock;
+}
+
+export interface AllInOne extends AsyncDisposable {
+  readonly client: Client;
+  readonly kubeconfigPath: string;
+  readonly server: string;
+  /** Resolves once every node of this process is Ready; rejects with the reason if one cannot run. */
+  readonly nodesReady: Promise<void>;
+}
+
+/** Addresses that pods and Services get unless a later version asks. The same as upstream's usual ones. */
+const network = {
+  serviceCidr: '10.96.0.0/12',
+  kubernetesService: '10.96.0.1',
+  dnsService: '10.96.0.10',
+  clusterDomain: 'cluster.local',
+  firstGateway: '10.244.0.1',
+} as const;
+const storeOpenMsMax = 15_000;
+const nodeReadyMsMax = 60_000;
+const nodeStopMsMax = 10_000;
+
+/** A node's name is a DNS label made of the host's. */
+export function nodeNameOf(host: string): string {
+  const name = host
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 63);
+  return name === '' ? 'node' : name;
+}
+
+async function openStore({ dataDir, etcdEndpoints }: AllInOneOptions): Promise<Store> {
+  return etcdEndpoints.length === 0
+    ? sqliteStore(path.join(dataDir, 'state.db'))
+    : etcdStore({ endpoints: etcdEndpoints }, { signal: AbortSignal.timeout(storeOpenMsMax) });
+}
+
+/** Starts this host's own node in a thread; `running` resolves once its agent works, and rejects if it cannot. */
+function startNodeThread(
+  options: NodeWorkerOptions,
+  log: Log,
+): { readonly running: Promise<void>; stop(): Promise<void> } {
+  const file = import.meta.url.endsWith('.ts') ? './node-worker.ts' : './node-worker.js';
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: options, name: 'tutti-node', execArgv: [] });
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const running = new Promise<void>((resolve, reject) => {
+    worker.on('message', (message: NodeMessage) => {
+      if (message.type === 'running') resolve();
+      else reject(new StartError(`This host cannot be a node: ${message.message}`));
+    });
+    worker.on('error', (error) => {
+      log.error('the thread of the node has failed', { error });
+      reject(new StartError(`This host's node has failed: ${error.message}`, error));
+    });
+  });
+  // Who waits for readiness hears of it; later failures are in the log.
+  running.catch(() => undefined);
+  return {
+    running,
+    async stop() {
+      worker.postMessage('stop' satisfies NodeCommand);
+      const late = setTimeout(() => void worker.terminate(), nodeStopMsMax);
+      await exited;
+      clearTimeout(late);
+    },
+  };
+}
+
+async function untilReady(client: Client, names: readonly string[], clock: Clock, signal: AbortSignal): Promise<void> {
+  const waiting = new Set(names);
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(nodeReadyMsMax)]);
+  try {
+    while (waiting.size > 0) {
+      for await (const event of client.watch(Node, { signal: bounded })) {
+        if (event.type !== 'ADDED' && event.type !== 'MODIFIED') continue;
+        if (
+          event.object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+        ) {
+          waiting.delete(event.object.metadata?.name ?? '');
+        }
+        if (waiting.size === 0) return;
+      }
+      await clock.sleep(100, bounded);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!bounded.aborted) throw error;
+    throw new StartError(
+      `Not ready within ${nodeReadyMsMax / 1000} s: ${[...waiting].slice(0, 5).join(', ')}. The log tells why.`,
+    );
+  }
+}
+
+async function listen(options: AllInOneOptions, store: Store, pki: Pki, log: Log): Promise<ApiServer> {
+  try {
+    return await startApiServer({
+      store,
+      pki,
+      host: '0.0.0.0',
+      port: options.port,
+      admission: [],
+      hooks: [],
+      clock: options.clock,
+      log,
+    });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') {
+      throw new StartError(
+        `Port ${options.port} is taken: see who has it with "ss -ltnp sport = :${options.port}", or choose another --port.`,
+        error,
+      );
+    }
+    if (code === 'EACCES')
+      throw new StartError(`This user may not listen on port ${options.port}: choose a --port from 1024 on.`, error);
+    throw error;
+  }
+}
+
+/** Starts server and node on one data directory. Throws `StartError` for what the operator can mend. */
+export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne> {
+  const { clock } = options;
+  await using resources = new AsyncDisposableStack();
+  const dir = resources.use(await openDataDir(options.dataDir, { writtenBy: versionInfo.tutti, now: clock.now() }));
+  const log = fileLog(path.join(dir.path, 'logs', 'server.log'), options.logLevel);
+  const hostIps = findHostIps();
+  const [store, pki] = await Promise.all([
+    openStore(options),
+    openPki(dir.path, {
+      clock,
+      hosts: serverHosts({ serviceIp: network.kubernetesService, extra: [network.firstGateway] }),
+    }),
+  ]);
+  resources.use(store);
+  const api = resources.use(await listen(options, store, pki, log));
+  const client = api.clientOf(admin);
+  const server = `https://127.0.0.1:${api.port}`;
+
+  const stop = abortController();
+  const reachable = hostIps.find((ip) => !ip.startsWith('127.')) ?? network.firstGateway;
+  await ensureBootstrapObjects(
+    client,
+    {
+      apiServer: { address: reachable, port: api.port },
+      kubernetesService: network.kubernetesService,
+      dnsService: network.dnsService,
+    },
+    stop.signal,
+  );
+  const kubeconfigPath = path.join(dir.path, 'kubeconfig');
+  await writeFileAtomically(kubeconfigPath, kubeconfig({ server, authority: pki.authority, user: pki.admin }));
+
+  const control = new ControlPlane({ client, clock, log, controllers });
+  const loops = [control.follow(stop.signal), control.lead(stop.signal), runCompactor(store, clock, log, stop.signal)];
+  resources.defer(async () => {
+    stop.abort(new Error('the server stops'));
+    await Promise.allSettled(loops);
+  });
+
+  let nodesReady: Promise<void>;
+  if (options.simNodes !== undefined) {
+    const sim = new SimNodes({
+      client,
+      informers: control.caches,
+      clock,
+      log: log.child({ area: 'sim' }),
+      nodes: [{ count: options.simNodes }],
+    });
+    const running = sim.register(stop.signal).then(() => void loops.push(sim.run(stop.signal)));
+    nodesReady = running.then(() => untilReady(client, sim.names, clock, stop.signal));
+  } else {
+    const nodeName = nodeNameOf(hostname());
+    const identity = await pki.node(nodeName, hostIps);
+    const thread = startNodeThread(
+      {
+        nodeName,
+        dataDir: dir.path,
+        server,
+        authority: pki.authority,
+        certificate: identity.certificate,
+        key: identity.key,
+        hostIps,
+        dnsService: network.dnsService,
+        serviceCidr: network.serviceCidr,
+        clusterDomain: network.clusterDomain,
+        agentPort,
+        version: versionInfo.gitVersion,
+        logFile: path.join(dir.path, 'logs', 'node.log'),
+        logLevel: options.logLevel,
+      },
+      log,
+    );
+    resources.defer(() => thread.stop());
+    // The Node of an earlier start may still say Ready: what counts is what the agent says from now on.
+    nodesReady = thread.running.then(() => untilReady(client, [nodeName], clock, stop.signal));
+  }
+  nodesReady.catch(() => undefined);
+  await dir.announce(server);
+  const owned = resources.move();
+  return { client, kubeconfigPath, server, nodesReady, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+}

@@ -1,0 +1,123 @@
+import { Endpoints } from '#api/core/endpoints.ts';
+import { Namespace } from '#api/core/namespace.ts';
+import { Service } from '#api/core/service.ts';
+import { EndpointSlice } from '#api/discovery/endpoint-slice.ts';
+import { PriorityClass } from '#api/scheduling/priority-class.ts';
+import type { Client } from '#client/client.ts';
+import type { Kind } from '#machinery/kind.ts';
+import type { ApiObject } from '#machinery/object.ts';
+import { hasReason } from '#machinery/status-error.ts';
+
+/** Addresses that every part of one cluster agrees on. */
+export interface ClusterAddresses {
+  /** Where pods reach the API server: an address of this host and its port. */
+  readonly apiServer: { readonly address: string; readonly port: number };
+  /** The cluster IP of the Service `default/kubernetes`. */
+  readonly kubernetesService: string;
+  /** The cluster IP of the Service `kube-system/kube-dns`, which every node's DNS server answers on. */
+  readonly dnsService: string;
+}
+
+/** Creates `object`, or brings its fields (not its status) to what it should be. */
+async function ensure<T extends ApiObject>(
+  client: Client,
+  kind: Kind<T>,
+  object: T,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name = '', namespace } = object.metadata ?? {};
+  const ref = namespace === undefined ? { name } : { namespace, name };
+  try {
+    await client.create(kind, object, { signal });
+  } catch (error) {
+    if (!hasReason(error, 'AlreadyExists')) throw error;
+    const { apiVersion: _apiVersion, kind: _kind, ...fields } = object;
+    await client.patch(kind, ref, { type: 'merge', patch: fields as Record<string, unknown> }, { signal });
+  }
+}
+
+const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
+
+/** Pods that the cluster itself needs go before all others. Source: scheduling.k8s.io's two built-in classes. */
+const priorityClasses = [
+  { name: 'system-node-critical', value: 2_000_001_000, description: 'For pods that a node cannot do without.' },
+  {
+    name: 'system-cluster-critical',
+    value: 2_000_000_000,
+    description: 'For pods that the cluster cannot do without.',
+  },
+] as const;
+
+/** Makes the objects that every cluster has from its first moment on; safe to call at each start. */
+export async function ensureBootstrapObjects(
+  client: Client,
+  addresses: ClusterAddresses,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const name of namespaces) {
+    await client.create(Namespace, { metadata: { name }, spec: {} }, { signal }).catch((error: unknown) => {
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+    });
+  }
+  await Promise.all(
+    priorityClasses.map(({ name, value, description }) =>
+      ensure(client, PriorityClass, { metadata: { name }, value, description }, signal),
+    ),
+  );
+
+  const { apiServer, kubernetesService, dnsService } = addresses;
+  const kubernetes = { namespace: 'default', name: 'kubernetes' };
+  await ensure(
+    client,
+    Service,
+    {
+      metadata: { ...kubernetes, labels: { component: 'apiserver', provider: 'kubernetes' } },
+      spec: {
+        clusterIP: kubernetesService,
+        ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: apiServer.port }],
+      },
+    },
+    signal,
+  );
+  await ensure(
+    client,
+    Endpoints,
+    {
+      metadata: kubernetes,
+      subsets: [
+        { addresses: [{ ip: apiServer.address }], ports: [{ name: 'https', port: apiServer.port, protocol: 'TCP' }] },
+      ],
+    },
+    signal,
+  );
+  await ensure(
+    client,
+    EndpointSlice,
+    {
+      metadata: { ...kubernetes, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: [apiServer.address], conditions: { ready: true } }],
+      ports: [{ name: 'https', port: apiServer.port, protocol: 'TCP' }],
+    },
+    signal,
+  );
+  await ensure(
+    client,
+    Service,
+    {
+      metadata: {
+        namespace: 'kube-system',
+        name: 'kube-dns',
+        labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'TuttiDNS' },
+      },
+      spec: {
+        clusterIP: dnsService,
+        ports: [
+          { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
+          { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
+        ],
+      },
+    },
+    signal,
+  );
+}

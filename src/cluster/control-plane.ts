@@ -1,0 +1,90 @@
+import type { Client, UserInfo } from '#client/client.ts';
+import { EventRecorder } from '#client/event-recorder.ts';
+import { SharedInformers } from '#client/informer.ts';
+import type { Controller } from '#controllers/controller.ts';
+import { runControllers } from '#controllers/run-controllers.ts';
+import { abortController, type Clock } from '#lib/clock.ts';
+import type { Log } from '#lib/log.ts';
+import type { ProfileConfig } from '#scheduler/profile.ts';
+import { Scheduler } from '#scheduler/scheduler.ts';
+
+export interface ControlPlaneOptions {
+  /** May act as others (`Client.as()`): each part comes under its own identity. */
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly controllers: readonly Controller[];
+  readonly profiles?: readonly ProfileConfig[];
+  /** In [0, 1): for jitter. */
+  readonly random?: () => number;
+  /** Breaks the scheduler's ties. */
+  readonly seed?: number;
+}
+
+const managerUser: UserInfo = { username: 'system:kube-controller-manager', groups: ['system:authenticated'] };
+const schedulerUser: UserInfo = { username: 'system:kube-scheduler', groups: ['system:authenticated'] };
+
+/**
+ * Controllers and scheduler, as they run wherever there is a client: in the server's process, in a test, on another
+ * machine. `caches` are shared by all of them and by whoever else wants to read.
+ */
+export class ControlPlane {
+  readonly caches: SharedInformers;
+  readonly scheduler: Scheduler;
+  readonly #options: ControlPlaneOptions;
+  readonly #schedulerEvents: EventRecorder;
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options;
+    const { client, clock, log, random, profiles, seed } = options;
+    const manager = client.as(managerUser);
+    const scheduling = client.as(schedulerUser);
+    this.caches = new SharedInformers({ client: manager, clock, log, ...(random === undefined ? {} : { random }) });
+    const component = 'default-scheduler';
+    this.#schedulerEvents = new EventRecorder({ client: scheduling, clock, log, component });
+    this.scheduler = new Scheduler({
+      client: scheduling,
+      informers: this.caches,
+      clock,
+      log: log.child({ area: 'scheduler' }),
+      events: this.#schedulerEvents,
+      ...(profiles === undefined ? {} : { profiles }),
+      ...(seed === undefined ? {} : { seed }),
+    });
+  }
+
+  /**
+   * Fills the caches and keeps them current until `signal` aborts: also on a server that does not lead, so that it can
+   * take over at once and answer why a pod waits.
+   */
+  async follow(signal: AbortSignal): Promise<void> {
+    this.scheduler.follow(signal);
+    await this.caches.run(signal);
+  }
+
+  /** Controls and schedules until `signal` aborts; only one process of a cluster may. `follow()` runs beside it. */
+  async lead(signal: AbortSignal): Promise<void> {
+    const { client, clock, log, controllers, random } = this.#options;
+    // Many wait on it: a signal of our own spares the caller's the warning about that.
+    const stop = abortController();
+    const abort = () => stop.abort(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    await Promise.all([
+      this.scheduler.run(stop.signal),
+      this.#schedulerEvents.run(stop.signal),
+      runControllers(
+        {
+          controllers,
+          client: client.as(managerUser),
+          informers: this.caches,
+          clock,
+          log: log.child({ area: 'controllers' }),
+          ...(random === undefined ? {} : { random }),
+        },
+        stop.signal,
+      ),
+    ]);
+    signal.removeEventListener('abort', abort);
+  }
+}

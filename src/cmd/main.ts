@@ -1,0 +1,34 @@
+import { Command } from 'commander';
+import { versionInfo } from '#machinery/version.ts';
+import { explain } from './fail.ts';
+
+/** Each subcommand's module is loaded only when it is called: `tutti version` needs no API server. */
+const subcommands = {
+  up: async (program: Command) => (await import('./up.ts')).registerUp(program),
+  down: async (program: Command) => (await import('./down.ts')).registerDown(program),
+  status: async (program: Command) => (await import('./status.ts')).registerStatus(program),
+  version: async (program: Command) => (await import('./version.ts')).registerVersion(program),
+  doctor: async (program: Command) => (await import('./doctor.ts')).registerDoctor(program),
+  kubeconfig: async (program: Command) => (await import('./kubeconfig.ts')).registerKubeconfig(program),
+  image: async (program: Command) => (await import('./image.ts')).registerImage(program),
+  why: async (program: Command) => (await import('./why.ts')).registerWhy(program),
+  reset: async (program: Command) => (await import('./reset.ts')).registerReset(program),
+} as const;
+
+const program = new Command('tutti')
+  .description('A container orchestrator that every conductor can lead.')
+  .version(versionInfo.tutti)
+  .showHelpAfterError('(see tutti --help)');
+
+const [wanted] = process.argv.slice(2);
+const known = Object.keys(subcommands) as (keyof typeof subcommands)[];
+for (const name of known.includes(wanted as keyof typeof subcommands) ? [wanted as keyof typeof subcommands] : known) {
+  await subcommands[name](program);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(explain(error));
+  process.exitCode = 1;
+}

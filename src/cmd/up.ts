@@ -1,0 +1,161 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync } from 'node:fs';
+import path from 'node:path';
+import { Option, type Command } from 'commander';
+import { startAllInOne, type AllInOne } from '#cluster/all-in-one.ts';
+import { holderOf } from '#cluster/data-dir.ts';
+import type { LogLevel } from '#cluster/log-file.ts';
+import { systemClock } from '#lib/clock.ts';
+import { UsageError } from './fail.ts';
+import { mergeIntoUsers } from './kubeconfig.ts';
+import { dataDirOption, type DataDirOptions } from './options.ts';
+import { duration } from './terminal.ts';
+
+interface UpOptions extends DataDirOptions {
+  readonly port: number;
+  readonly sim?: boolean;
+  readonly nodes?: number;
+  readonly detach?: boolean;
+  readonly dialect: readonly Dialect[];
+  readonly storeEtcd?: readonly string[];
+  readonly merge?: boolean;
+  readonly logLevel: LogLevel;
+}
+
+const dialects = ['docker'] as const;
+type Dialect = (typeof dialects)[number];
+
+const nodesMax = 20_000;
+const detachedReadyMsMax = 90_000;
+
+const wholeNumber = (name: string, min: number, max: number) => (text: string) => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new UsageError(
+      `${name} must be a whole number from ${min} to ${max}, not "${text}".`,
+      'see "tutti up --help"',
+    );
+  return value;
+};
+
+/** How many pretend nodes to run; undefined for this host as a real node. Says in a line why they are pretended. */
+function simulatedNodes({ sim, nodes }: UpOptions): number | undefined {
+  const isRoot = process.getuid?.() === 0;
+  if (sim !== true && isRoot) {
+    if (nodes !== undefined)
+      throw new UsageError(
+        '--nodes counts pretend nodes.',
+        'add --sim, or leave --nodes out: this host is one real node',
+      );
+    return undefined;
+  }
+  const why = sim === true ? 'as --sim asks' : 'as this is not root';
+  process.stdout.write(
+    `Nodes are pretended, ${why}: pods are scheduled and reported as running, but there are no containers.\n`,
+  );
+  return nodes ?? 3;
+}
+
+/** Runs the same command in the background and waits for its ready line. */
+async function detach(options: UpOptions): Promise<void> {
+  const other = await holderOf(options.dataDir);
+  if (other !== undefined) {
+    process.stdout.write(`A server with pid ${other.pid} already runs on ${options.dataDir}.\n`);
+    return;
+  }
+  mkdirSync(path.join(options.dataDir, 'logs'), { recursive: true, mode: 0o700 });
+  const output = path.join(options.dataDir, 'logs', 'up.log');
+  const out = openSync(output, 'w', 0o600);
+  const args = process.argv.slice(1).filter((arg) => arg !== '--detach' && arg !== '-d');
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+    detached: true,
+    stdio: ['ignore', out, out, 'ipc'],
+  });
+  await new Promise<void>((resolve, reject) => {
+    const late = setTimeout(
+      () =>
+        reject(
+          new UsageError(
+            `Not ready within ${detachedReadyMsMax / 1000} s.`,
+            `look into ${output}; the server (pid ${child.pid}) goes on trying`,
+          ),
+        ),
+      detachedReadyMsMax,
+    );
+    child.on('message', (line) => {
+      clearTimeout(late);
+      process.stdout.write(String(line));
+      resolve();
+    });
+    child.on('exit', (code) => {
+      clearTimeout(late);
+      reject(new UsageError(`The server ended with ${code} before it was ready.`, `look into ${output}`));
+    });
+  });
+  child.disconnect();
+  child.unref();
+}
+
+/** Until the process is asked to end; a second signal ends it at once. */
+async function untilAskedToStop(cluster: AllInOne): Promise<void> {
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve);
+  });
+  process.once(signal, () => process.exit(1));
+  await cluster[Symbol.asyncDispose]();
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const simNodes = simulatedNodes(options);
+  if (options.detach === true) return detach(options);
+  // Counted from the start of the process: loading the code is part of what the user waits for.
+  const sinceStart = () => process.uptime() * 1000;
+  const cluster = await startAllInOne({
+    dataDir: options.dataDir,
+    port: options.port,
+    simNodes,
+    etcdEndpoints: options.storeEtcd ?? [],
+    dialects: options.dialect,
+    logLevel: options.logLevel,
+    clock: systemClock,
+  });
+  const serving = sinceStart();
+  const stopping = untilAskedToStop(cluster);
+  const nodes = await Promise.race([cluster.nodesReady.then(() => 'ready' as const), stopping]);
+  if (nodes !== 'ready') return;
+  if (options.merge === true) process.stdout.write(`${await mergeIntoUsers(cluster.kubeconfigPath)}\n`);
+  const line = `ready in ${duration(sinceStart())} (API after ${duration(serving)}): ${cluster.server}  KUBECONFIG=${cluster.kubeconfigPath}\n`;
+  process.stdout.write(line);
+  if (options.merge !== true)
+    process.stdout.write('kubectl uses it with that KUBECONFIG, or after "tutti kubeconfig --merge".\n');
+  process.send?.(line);
+  await stopping;
+  if (simNodes === undefined)
+    process.stdout.write(
+      'The server has stopped. Containers run on: "tutti up" takes them over, "tutti down" stops them.\n',
+    );
+}
+
+export function registerUp(program: Command): void {
+  program
+    .command('up')
+    .description('start a cluster on this machine, or go on with the one that is there')
+    .addOption(dataDirOption())
+    .addOption(
+      new Option('--port <port>', 'where the API listens').default(6443).argParser(wholeNumber('--port', 0, 65_535)),
+    )
+    .option('--sim', 'pretend nodes instead of containers')
+    .addOption(new Option('--nodes <count>', 'how many pretend nodes').argParser(wholeNumber('--nodes', 0, nodesMax)))
+    .option('-d, --detach', 'return once it is ready, and let it run in the background')
+    .addOption(
+      new Option('--dialect <name...>', 'other APIs to serve beside Kubernetes’').choices(dialects).default([]),
+    )
+    .option('--store-etcd <endpoint...>', 'keep the state in this etcd instead of a file (http://127.0.0.1:2379)')
+    .option('--merge', 'add the cluster to your kubeconfig')
+    .addOption(
+      new Option('--log-level <level>', 'what goes to DIR/logs')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .action(up);
+}

@@ -6,6 +6,7 @@ import type { Log } from '#lib/log.ts';
 import type { CgroupTree } from './cgroup.ts';
 import type { DnsSettings } from './container/dns-config.ts';
 import type { Cri } from './cri/cri.ts';
+import type { ExitEvents } from './exit-events.ts';
 import type { Images } from './images.ts';
 import type { AgentPaths } from './paths.ts';
 import type { RuntimeView } from './runtime-view.ts';
@@ -29,6 +30,7 @@ export interface AgentContext {
   readonly images: Images;
   readonly view: RuntimeView;
   readonly objects: WatchedObjects;
+  readonly exits: ExitEvents;
   readonly cgroups: CgroupTree;
   readonly network: PodNetwork;
   readonly dns: DnsSettings;

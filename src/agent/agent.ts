@@ -11,6 +11,7 @@ import type { AgentContext, PodNetwork } from './agent-context.ts';
 import { CgroupTree, findCgroups } from './cgroup.ts';
 import { startContainerd } from './containerd.ts';
 import type { DnsSettings } from './container/dns-config.ts';
+import { ExitEvents } from './exit-events.ts';
 import { CriPodStreams, type PodWorkers, type RuntimeStreaming } from './cri-pod-streams.ts';
 import { Follower } from './follower.ts';
 import { ensurePauseImage } from './image-import.ts';
@@ -55,7 +56,9 @@ export interface Agent extends AsyncDisposable {
   readonly adopted: Promise<void>;
 }
 
+/** How often all containers are looked at: alone, and beside events that tell of their ends. */
 const relistEveryMs = 1000;
+const relistWithEventsMs = 5000;
 const rotateEveryMs = 10_000;
 
 /**
@@ -92,6 +95,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     spawn(events.run(signal));
     const services = new Follower({ client, kind: Service, scope: {}, clock, log });
     spawn(services.run(signal));
+    const exits = new ExitEvents(containerd.socket, clock, log);
+    spawn(exits.run(signal));
     let networkFailure: string | undefined = 'the pod network is not set up yet';
     const context: AgentContext = {
       client,
@@ -104,6 +109,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       images: new Images(cri, clock),
       view: new RuntimeView(cri, log),
       objects: watchObjects(client, clock, log, signal),
+      exits,
       cgroups,
       network: options.network,
       dns: options.dns,
@@ -213,7 +219,8 @@ class PodSet implements PodWorkers {
       } catch (error) {
         if (!signal.aborted) log.warn('containers cannot be listed', { error });
       }
-      await clock.sleep(relistEveryMs, signal).catch(() => {});
+      const hasEvents = this.#context.exits.isListening;
+      await this.#context.exits.wait(hasEvents ? relistWithEventsMs : relistEveryMs, signal);
     }
     await following;
   }

@@ -1,7 +1,7 @@
 import { Secret } from '#api/core/secret.ts';
 import type { Pod } from '#api/core/pod.ts';
 import type { ImageReference } from '#machinery/image-reference.ts';
-import type { Init } from './cri/codec.ts';
+import type { Init } from '#lib/proto3.ts';
 import type { AuthConfig } from './cri/messages.generated.ts';
 import type { WatchedObjects } from './watched-objects.ts';
 

@@ -3,7 +3,7 @@ import { badRequest, hasReason } from '#machinery/status-error.ts';
 import { parseImageReference, type ImageReference } from '#machinery/image-reference.ts';
 import type { Cri } from './cri/cri.ts';
 import type { AuthConfig, Image, PodSandboxConfig } from './cri/messages.generated.ts';
-import type { Init } from './cri/codec.ts';
+import type { Init } from '#lib/proto3.ts';
 import { afterRestart, restartAt, type RestartBackoff } from './pod/restart-backoff.ts';
 import type { ImageUser } from './container/security-context.ts';
 

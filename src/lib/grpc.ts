@@ -50,6 +50,8 @@ const streamMessageBytesMax = 64 * 1024 * 1024;
 /** A call that streams both ways. */
 export interface GrpcStream extends AsyncIterable<Uint8Array> {
   send(message: Uint8Array): void;
+  /** Nothing more is sent; replies go on. */
+  end(): void;
 }
 
 export class GrpcChannel implements Disposable {
@@ -116,6 +118,7 @@ export class GrpcChannel implements Disposable {
     stream.on('close', () => signal.removeEventListener('abort', abort));
     return {
       send: (message) => void stream.write(framed(message)),
+      end: () => void stream.end(),
       async *[Symbol.asyncIterator]() {
         let pending: Buffer = Buffer.alloc(0);
         try {

@@ -2,7 +2,7 @@ import type { Pod } from '#api/core/pod.ts';
 import type * as core from '#api/core/types.generated.ts';
 import { parseQuantity, toMilli } from '#machinery/quantity.ts';
 import type { LinuxContainerResources } from '../cri/messages.generated.ts';
-import type { Init } from '../cri/codec.ts';
+import type { Init } from '#lib/proto3.ts';
 import { qosClassOf } from '../pod/qos.ts';
 
 /** Microseconds. */

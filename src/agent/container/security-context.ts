@@ -1,7 +1,7 @@
 import type { Pod } from '#api/core/pod.ts';
 import type * as core from '#api/core/types.generated.ts';
 import { badRequest } from '#machinery/status-error.ts';
-import type { Init } from '../cri/codec.ts';
+import type { Init } from '#lib/proto3.ts';
 import type { LinuxContainerSecurityContext, NamespaceOption, SecurityProfile } from '../cri/messages.generated.ts';
 
 /** Hidden from, or not writable to, containers, as every OCI runtime does by default. */

@@ -1,6 +1,6 @@
 import { StatusError, internalError, timeout, unavailable, type StatusReason } from '#machinery/status-error.ts';
-import { Codec } from './codec.ts';
-import { GrpcChannel, GrpcError, grpcCodes } from './grpc.ts';
+import { Codec } from '#lib/proto3.ts';
+import { GrpcChannel, GrpcError, grpcCodes } from '#lib/grpc.ts';
 import { callPaths, messages, type Calls } from './messages.generated.ts';
 
 /**

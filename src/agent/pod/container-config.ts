@@ -4,7 +4,7 @@ import { badRequest } from '#machinery/status-error.ts';
 import { expand } from '../container/expand.ts';
 import { containerResources } from '../container/linux-resources.ts';
 import { containerSecurity, type ImageUser } from '../container/security-context.ts';
-import type { Init } from '../cri/codec.ts';
+import type { Init } from '#lib/proto3.ts';
 import type { ContainerConfig, Mount, Signal } from '../cri/messages.generated.ts';
 import { annotations, labels } from '../cri-names.ts';
 import type { PodContainer } from './pod-containers.ts';

@@ -12,7 +12,7 @@ import { expand } from '../container/expand.ts';
 import { hostsFile } from '../container/host-names.ts';
 import { serviceVariables } from '../container/service-env.ts';
 import { pullCredentials } from '../credentials.ts';
-import type { Init } from '../cri/codec.ts';
+import type { Init } from '#lib/proto3.ts';
 import type { Mount, PodSandboxConfig } from '../cri/messages.generated.ts';
 import { logDirName } from '../cri-names.ts';
 import { ImageError } from '../images.ts';

@@ -4,7 +4,7 @@ import type { AgentPaths } from '../paths.ts';
 import { fqdnOf, hostnameOf } from '../container/host-names.ts';
 import { namespaceOptions, seccompOf } from '../container/security-context.ts';
 import type { Resolver } from '../container/dns-config.ts';
-import type { Init } from '../cri/codec.ts';
+import type { Init } from '#lib/proto3.ts';
 import type { PodSandboxConfig, PortMapping, Protocol } from '../cri/messages.generated.ts';
 import { annotations, logDirName, podLabels } from '../cri-names.ts';
 import { containersOf, graceSecondsOf, uidOf } from './pod-containers.ts';

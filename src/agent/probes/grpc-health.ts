@@ -1,6 +1,6 @@
 import type * as core from '#api/core/types.generated.ts';
-import { Codec } from '../cri/codec.ts';
-import { GrpcChannel, GrpcError, grpcCodes } from '../cri/grpc.ts';
+import { Codec } from '#lib/proto3.ts';
+import { GrpcChannel, GrpcError, grpcCodes } from '#lib/grpc.ts';
 import type { HandlerResult } from './http-get.ts';
 
 /** Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md */

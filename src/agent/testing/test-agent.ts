@@ -5,13 +5,27 @@ import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { Pod } from '#api/core/pod.ts';
 import { FakeClient } from '#client/fake-client.ts';
+import type { WriteOptions } from '#client/client.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog, type Log } from '#lib/log.ts';
+import type { Kind } from '#machinery/kind.ts';
+import type { ApiObject } from '#machinery/object.ts';
 import { startAgent, type Agent } from '../agent.ts';
 import { layerOfDirectory, writeImageArchive } from '../image-archive.ts';
 import { importImage } from '../image-import.ts';
 import { agentPaths } from '../paths.ts';
 import { removeNode } from '../teardown.ts';
+
+/** Issues tokens as the API server does, which the fake does not know. */
+class TokenClient extends FakeClient {
+  #issued = 0;
+
+  override async create<T extends ApiObject>(kind: Kind<T>, object: T, options: WriteOptions): Promise<T> {
+    if (options.subresource !== 'token') return super.create(kind, object, options);
+    const expirationTimestamp = new Date(Date.now() + 3_600_000).toISOString();
+    return { ...object, status: { token: `token-${++this.#issued}`, expirationTimestamp } };
+  }
+}
 
 /** A node of its own for tests: real containers, an API in memory, everything in a directory that goes away. */
 export interface TestAgent extends AsyncDisposable {
@@ -40,7 +54,7 @@ export async function startTestAgent(log: Log = silentLog): Promise<TestAgent> {
   const { cniConf } = agentPaths(dataDir);
   await mkdir(cniConf, { recursive: true });
   await writeFile(join(cniConf, '10-test.conflist'), JSON.stringify(conflist(bridge, subnet)));
-  const client = new FakeClient(systemClock);
+  const client = new TokenClient(systemClock);
   const open = () =>
     startAgent({
       client,
@@ -62,6 +76,7 @@ export async function startTestAgent(log: Log = silentLog): Promise<TestAgent> {
     await agent?.[Symbol.asyncDispose]();
     await removeNode({ dataDir, clock: systemClock, log, signal: AbortSignal.timeout(60_000), graceSeconds: 0 });
     spawnSync('ip', ['link', 'del', bridge]);
+    await rm(`/run/${bridge}`, { recursive: true, force: true });
     await rm(dataDir, { recursive: true, force: true });
     clearInterval(alive);
   };

@@ -1,0 +1,391 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { ConfigMap } from '#api/core/config-map.ts';
+import { Node } from '#api/core/node.ts';
+import { Pod } from '#api/core/pod.ts';
+import { Secret } from '#api/core/secret.ts';
+import { Service } from '#api/core/service.ts';
+import type * as core from '#api/core/types.generated.ts';
+import { openCri } from './cri/cri.ts';
+import { labels } from './cri-names.ts';
+import { startTestAgent, testNode, testPod, type TestAgent } from './testing/test-agent.ts';
+
+const signal = new AbortController().signal;
+/** Ends at once on SIGTERM, and never by itself. */
+const serve = 'trap "exit 0" TERM; while :; do sleep 0.1; done';
+let node: TestAgent;
+before(async () => {
+  node = await startTestAgent();
+});
+after(() => node[Symbol.asyncDispose]());
+
+const container = (command: string, more: Partial<core.Container> = {}): core.Container => ({
+  name: 'main',
+  image: node.image,
+  imagePullPolicy: 'IfNotPresent',
+  command: ['sh', '-c', command],
+  terminationMessagePath: '/dev/termination-log',
+  terminationMessagePolicy: 'File',
+  ...more,
+});
+const isReady = (pod: Pod | undefined) =>
+  pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+const stateOf = (pod: Pod | undefined, name = 'main') =>
+  [...(pod?.status?.containerStatuses ?? []), ...(pod?.status?.initContainerStatuses ?? [])].find(
+    (status) => status.name === name,
+  );
+const finished = (pod: Pod | undefined) => pod?.status?.phase === 'Succeeded' || pod?.status?.phase === 'Failed';
+
+/** Runs a pod to its end and gives its status and log. */
+async function runToEnd(name: string, spec: core.PodSpec, metadata?: Pod['metadata']) {
+  await node.create(testPod(name, { restartPolicy: 'Never', ...spec }, metadata));
+  const pod = await node.until(name, finished, 'finished');
+  return { pod, status: pod?.status, log: await node.logs(name) };
+}
+
+test('The agent registers its node with labels, capacity and a Ready condition, and renews its lease', async () => {
+  const found = await waitFor(() => {
+    const registered = node.client.all(Node)[0];
+    return registered?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+      ? registered
+      : undefined;
+  });
+  assert.equal(found.metadata?.name, testNode);
+  assert.equal(found.metadata?.labels?.['kubernetes.io/os'], 'linux');
+  assert.ok(Number(found.status?.capacity?.['cpu']) > 0);
+});
+
+test('A pod becomes a running container with an address and a log, and is gone soon after its deletion', async () => {
+  await node.create(testPod('web', { containers: [container(`echo hello; echo oops >&2; ${serve}`)] }));
+  const pod = await node.until('web', isReady, 'ready');
+  assert.match(pod?.status?.podIP ?? '', /^10\./);
+  assert.equal(pod?.status?.qosClass, 'BestEffort');
+  const lines = (await node.logs('web')).split('\n').toSorted();
+  assert.deepEqual(lines, ['', 'hello', 'oops']);
+  await node.client.delete(Pod, { namespace: 'default', name: 'web' }, { signal });
+  await node.until('web', (found) => found === undefined, 'gone');
+});
+
+test('Environment, downward API, config, secrets and tokens reach a container', async () => {
+  await node.client.create(
+    ConfigMap,
+    { metadata: { name: 'conf', namespace: 'default' }, data: { color: 'blue', 'a.txt': 'file A' } },
+    { signal },
+  );
+  const data = { password: Buffer.from('s3cret').toString('base64') };
+  await node.client.create(Secret, { metadata: { name: 'sec', namespace: 'default' }, data }, { signal });
+  const service = {
+    metadata: { name: 'db', namespace: 'default' },
+    spec: { clusterIP: '10.96.1.1', ports: [{ port: 5432 }] },
+  };
+  await node.client.create(Service, service, { signal });
+  const command = [
+    'echo $COLOR $PRE_color $PASSWORD $NAME $IP $BOTH $LIMIT $DB_SERVICE_HOST:$DB_SERVICE_PORT',
+    'cat /conf/a.txt; echo; cat /all/pw /all/token /all/labels; echo',
+    'stat -c %a /all/pw /conf/a.txt; cat /sub.txt; echo; cat /etc/hosts; cat /etc/resolv.conf; hostname',
+  ].join('; ');
+  const { log, status } = await runToEnd(
+    'env',
+    {
+      hostAliases: [{ ip: '1.2.3.4', hostnames: ['alias.test'] }],
+      volumes: [
+        { name: 'conf', configMap: { name: 'conf' } },
+        {
+          name: 'all',
+          projected: {
+            defaultMode: 0o640,
+            sources: [
+              { secret: { name: 'sec', items: [{ key: 'password', path: 'pw', mode: 0o400 }] } },
+              { serviceAccountToken: { path: 'token' } },
+              { downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+            ],
+          },
+        },
+      ],
+      containers: [
+        container(command, {
+          env: [
+            { name: 'COLOR', valueFrom: { configMapKeyRef: { name: 'conf', key: 'color' } } },
+            { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'sec', key: 'password' } } },
+            { name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+            { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+            { name: 'BOTH', value: '$(COLOR)-$(NAME)-$$(X)' },
+            { name: 'LIMIT', valueFrom: { resourceFieldRef: { resource: 'limits.memory', divisor: '1Mi' } } },
+          ],
+          envFrom: [{ prefix: 'PRE_', configMapRef: { name: 'conf' } }],
+          resources: { limits: { memory: '64Mi' } },
+          volumeMounts: [
+            { name: 'conf', mountPath: '/conf' },
+            { name: 'all', mountPath: '/all' },
+            { name: 'conf', mountPath: '/sub.txt', subPath: 'a.txt' },
+          ],
+        }),
+      ],
+    },
+    { labels: { app: 'env' } },
+  );
+  assert.equal(status?.phase, 'Succeeded', log);
+  assert.match(log, /^blue blue s3cret env 10\.\S+ blue-env-\$\(X\) 64 10\.96\.1\.1:5432$/m);
+  assert.match(log, /^file A$/m);
+  assert.match(log, /^s3crettoken-\d+app="env"$/m);
+  assert.match(log, /^1\.2\.3\.4\talias\.test$/m);
+  assert.match(log, /^search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/m);
+  assert.match(log, /^nameserver 10\.96\.0\.10$/m);
+  assert.match(log, /^options ndots:5$/m);
+});
+
+test('A running container sees changes of its ConfigMap', async () => {
+  const create = { metadata: { name: 'live', namespace: 'default' }, data: { value: 'one' } };
+  await node.client.create(ConfigMap, create, { signal });
+  const command = 'cat /live/value; while [ "$(cat /live/value)" = one ]; do sleep 0.1; done; cat /live/value';
+  await node.create(
+    testPod('live', {
+      restartPolicy: 'Never',
+      volumes: [{ name: 'live', configMap: { name: 'live' } }],
+      containers: [container(command, { volumeMounts: [{ name: 'live', mountPath: '/live' }] })],
+    }),
+  );
+  await node.until('live', isReady, 'ready');
+  await node.client.patch(
+    ConfigMap,
+    { namespace: 'default', name: 'live' },
+    { type: 'merge', patch: { data: { value: 'two' } } },
+    { signal },
+  );
+  await node.until('live', finished, 'finished');
+  assert.equal(await node.logs('live'), 'onetwo');
+});
+
+test('Init containers run in order, a sidecar starts before the main container and ends after it', async () => {
+  const shared = { volumeMounts: [{ name: 'shared', mountPath: '/shared' }] };
+  const note = (text: string) => `echo ${text} >> /shared/order`;
+  const { status, log } = await runToEnd('order', {
+    volumes: [{ name: 'shared', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }],
+    initContainers: [
+      container(note('first'), { name: 'first', ...shared }),
+      container(`${note('sidecar')}; ${serve}`, { name: 'sidecar', restartPolicy: 'Always', ...shared }),
+      container(note('second'), { name: 'second', ...shared }),
+    ],
+    containers: [container(`${note('main')}; cat /shared/order`, shared)],
+  });
+  assert.equal(log, 'first\nsidecar\nsecond\nmain\n');
+  assert.equal(status?.phase, 'Succeeded');
+  assert.equal(stateOf({ status } as Pod, 'sidecar')?.state?.terminated?.exitCode, 0);
+});
+
+test('A container that fails is restarted at once, then backed off, with its message and last state shown', async () => {
+  const command = 'echo because > /dev/termination-log; exit 3';
+  await node.create(testPod('crash', { containers: [container(command)] }));
+  const pod = await node.until(
+    'crash',
+    (found) => stateOf(found)?.state?.waiting?.reason === 'CrashLoopBackOff',
+    'in back-off',
+  );
+  const status = stateOf(pod);
+  assert.equal(status?.restartCount, 1);
+  assert.match(
+    status?.state?.waiting?.message ?? '',
+    /^back-off 10s restarting failed container=main pod=crash_default\(/,
+  );
+  const { exitCode, reason, message } = status?.lastState?.terminated ?? {};
+  assert.deepEqual({ exitCode, reason, message }, { exitCode: 3, reason: 'Error', message: 'because\n' });
+  assert.equal(pod?.status?.phase, 'Running');
+});
+
+test('A container killed behind our back is restarted; its old log is still there as the previous one', async () => {
+  await node.create(testPod('killed', { containers: [container(`echo started; ${serve}`)] }));
+  const id = stateOf(await node.until('killed', isReady, 'ready'))?.containerID?.slice('containerd://'.length) ?? '';
+  using cri = openCri(node.agent.runtimeSocket);
+  await cri.call('StopContainer', { containerId: id, timeout: 0 }, { signal });
+  const pod = await node.until('killed', (found) => stateOf(found)?.restartCount === 1 && isReady(found), 'restarted');
+  assert.equal(stateOf(pod)?.lastState?.terminated?.exitCode, 137);
+  const previous = await node.agent.streams.logs({ namespace: 'default', name: 'killed' }, { previous: true, signal });
+  assert.equal(Buffer.concat((await previous.toArray()) as Buffer[]).toString(), 'started\n');
+});
+
+test('Restarting the agent restarts no container, and a pod deleted meanwhile is cleaned up', async () => {
+  for (const name of ['stays', 'goes']) await node.create(testPod(name, { containers: [container(serve)] }));
+  const before = stateOf(await node.until('stays', isReady, 'ready'));
+  const gone = await node.until('goes', isReady, 'ready');
+  const restarting = node.restart();
+  node.client.remove(Pod, { namespace: 'default', name: 'goes' });
+  await restarting;
+  await node.agent.adopted;
+  const after = stateOf(await node.until('stays', isReady, 'ready'));
+  assert.equal(after?.containerID, before?.containerID);
+  assert.equal(after?.restartCount, 0);
+  using cri = openCri(node.agent.runtimeSocket);
+  const labelSelector = { [labels.uid]: gone?.metadata?.uid ?? '' };
+  await waitFor(async () => {
+    const { items } = await cri.call('ListPodSandbox', { filter: { labelSelector } }, { signal });
+    return items.length === 0 ? true : undefined;
+  });
+});
+
+test('Liveness failures restart a container, readiness follows its probe, a startup probe holds both back', async () => {
+  const exec = (command: string) => ({
+    exec: { command: ['sh', '-c', command] },
+    periodSeconds: 1,
+    failureThreshold: 1,
+  });
+  await node.create(
+    testPod('probed', {
+      containers: [
+        container(`sleep 0.3; touch /tmp/up; ${serve}`, {
+          startupProbe: { ...exec('test -e /tmp/up'), failureThreshold: 30 },
+          livenessProbe: exec('test ! -e /tmp/sick'),
+          readinessProbe: exec('test -e /tmp/up'),
+        }),
+      ],
+    }),
+  );
+  const pod = await node.until('probed', isReady, 'ready');
+  using cri = openCri(node.agent.runtimeSocket);
+  const containerId = stateOf(pod)?.containerID?.slice('containerd://'.length) ?? '';
+  await cri.call('ExecSync', { containerId, cmd: ['touch', '/tmp/sick'], timeout: 5 }, { signal });
+  const restarted = await node.until(
+    'probed',
+    (found) => stateOf(found)?.restartCount === 1 && isReady(found),
+    'restarted',
+  );
+  assert.equal(stateOf(restarted)?.lastState?.terminated?.exitCode, 0);
+});
+
+test('An image that is not there and may not be pulled, or has no valid name, is said so', async () => {
+  const spec = (image: string): core.PodSpec => ({ containers: [container('', { image, imagePullPolicy: 'Never' })] });
+  await node.create(testPod('absent', spec('test.local/absent:1')));
+  await node.create(testPod('invalid', spec('Not A Name')));
+  const reason = (wanted: string) => (pod: Pod | undefined) => stateOf(pod)?.state?.waiting?.reason === wanted;
+  const absent = await node.until('absent', reason('ErrImageNeverPull'), 'refused');
+  await node.until('invalid', reason('InvalidImageName'), 'refused');
+  assert.equal(absent?.status?.phase, 'Pending');
+});
+
+test('User, groups, capabilities, read-only root and no-new-privileges are those of the security context', async () => {
+  const { log, status } = await runToEnd('secure', {
+    securityContext: { runAsUser: 1000, runAsGroup: 2000, fsGroup: 3000, runAsNonRoot: true },
+    volumes: [{ name: 'data', emptyDir: {} }],
+    containers: [
+      container('id; touch /x || echo readonly; touch /data/y && stat -c %g /data/y; cat /proc/self/status', {
+        volumeMounts: [{ name: 'data', mountPath: '/data' }],
+        securityContext: {
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ['ALL'] },
+        },
+      }),
+    ],
+  });
+  assert.equal(status?.phase, 'Succeeded', log);
+  assert.match(log, /^uid=1000 gid=2000 groups=(2000,)?3000$/m);
+  assert.match(log, /^readonly$/m);
+  assert.match(log, /^3000$/m);
+  assert.match(log, /^NoNewPrivs:\s1$/m);
+  assert.match(log, /^Seccomp:\s2$/m);
+  assert.match(log, /^CapBnd:\s0000000000000000$/m);
+});
+
+test('A container that must not run as root, but would, is refused with the reason', async () => {
+  await node.create(testPod('root', { containers: [container('id', { securityContext: { runAsNonRoot: true } })] }));
+  const pod = await node.until(
+    'root',
+    (found) => stateOf(found)?.state?.waiting?.reason === 'CreateContainerConfigError',
+    'refused',
+  );
+  assert.equal(stateOf(pod)?.state?.waiting?.message, 'container has runAsNonRoot and image will run as root');
+});
+
+test('A container that takes more memory than its limit is killed and called OOMKilled', async () => {
+  const { status } = await runToEnd('hungry', {
+    volumes: [{ name: 'm', emptyDir: { medium: 'Memory' } }],
+    containers: [
+      container('dd if=/dev/zero of=/m/x bs=1M count=64', {
+        resources: { limits: { memory: '16Mi', cpu: '500m' } },
+        volumeMounts: [{ name: 'm', mountPath: '/m' }],
+      }),
+    ],
+  });
+  assert.equal(status?.phase, 'Failed');
+  assert.equal(status?.qosClass, 'Guaranteed');
+  assert.equal(status?.containerStatuses?.[0]?.state?.terminated?.reason, 'OOMKilled');
+});
+
+test('A pod past its deadline fails and its containers end', async () => {
+  await node.create(testPod('late', { activeDeadlineSeconds: 3, containers: [container(serve)] }));
+  const pod = await node.until('late', finished, 'finished');
+  assert.equal(pod?.status?.phase, 'Failed');
+  assert.equal(pod?.status?.reason, 'DeadlineExceeded');
+  assert.notEqual(stateOf(pod)?.state?.terminated, undefined);
+});
+
+test('A preStop hook runs before the stop signal, within the grace period', async () => {
+  await node.create(
+    testPod('hooked', {
+      restartPolicy: 'Never',
+      volumes: [{ name: 'shared', hostPath: { path: node.dataDir, type: 'Directory' } }],
+      containers: [
+        container(`trap "echo term >> /shared/hook; exit 0" TERM; while :; do sleep 0.1; done`, {
+          volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
+          lifecycle: {
+            postStart: { exec: { command: ['sh', '-c', 'echo start >> /shared/hook'] } },
+            preStop: { exec: { command: ['sh', '-c', 'echo stop >> /shared/hook'] } },
+          },
+        }),
+      ],
+    }),
+  );
+  await node.until('hooked', isReady, 'ready');
+  await node.client.delete(Pod, { namespace: 'default', name: 'hooked' }, { signal });
+  await node.until('hooked', (pod) => pod === undefined, 'gone');
+  assert.equal(await readFile(`${node.dataDir}/hook`, 'utf8'), 'start\nstop\nterm\n');
+});
+
+test('A subPath that a link leads out of its volume is refused', async () => {
+  const volumes = [{ name: 'v', emptyDir: {} }];
+  await node.create(
+    testPod('escape', {
+      restartPolicy: 'Never',
+      volumes,
+      initContainers: [
+        container('ln -s /etc /v/out', { name: 'evil', volumeMounts: [{ name: 'v', mountPath: '/v' }] }),
+      ],
+      containers: [container('ls /m', { volumeMounts: [{ name: 'v', mountPath: '/m', subPath: 'out' }] })],
+    }),
+  );
+  const pod = await node.until(
+    'escape',
+    (found) => stateOf(found)?.state?.waiting?.reason === 'CreateContainerConfigError',
+    'refused',
+  );
+  assert.match(stateOf(pod)?.state?.waiting?.message ?? '', /leads out of its volume/);
+});
+
+test('A containerd that is killed comes back and its containers never noticed', async () => {
+  await node.create(testPod('steady', { containers: [container(serve)] }));
+  const before = stateOf(await node.until('steady', isReady, 'ready'));
+  const pid = Number((await readFile(`${node.dataDir}/containerd/containerd.pid`, 'utf8')).split(' ')[0]);
+  process.kill(pid, 'SIGKILL');
+  await node.create(testPod('afterwards', { containers: [container(serve)] }));
+  await node.until('afterwards', isReady, 'ready');
+  const after = stateOf(await node.until('steady', isReady, 'ready'));
+  assert.equal(after?.containerID, before?.containerID);
+  assert.equal(after?.restartCount, 0);
+});
+
+test('Stats show what containers and the node use', async () => {
+  const stats = await node.agent.streams.stats({ signal });
+  const pod = stats.pods.find(({ podRef }) => podRef.name === 'steady');
+  assert.ok((pod?.containers[0]?.memory?.workingSetBytes ?? 0) > 0);
+  assert.ok((stats.node.memory?.workingSetBytes ?? 0) > 0);
+});
+
+async function waitFor<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error('not seen in time');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

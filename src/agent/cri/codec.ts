@@ -1,1 +1,0 @@
-export * from '#lib/proto3.ts';

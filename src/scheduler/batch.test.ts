@@ -71,6 +71,7 @@ function checkFailure(
 
 const node = (name: string, more: Record<string, unknown> = {}) => ({
   metadata: { name, labels: { 'kubernetes.io/hostname': name } },
+  spec: {},
   status: { allocatable: { cpu: '2', memory: '4Gi', pods: '10' } },
   ...more,
 });

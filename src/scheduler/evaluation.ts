@@ -1,5 +1,5 @@
 import { changed } from './change-log.ts';
-import type { NodeTable } from './node-table.ts';
+import { resource, type NodeTable } from './node-table.ts';
 import { NodeView } from './node-view.ts';
 import {
   scoreMax,
@@ -57,6 +57,9 @@ interface Group {
   readonly histograms: readonly Map<number, number>[];
 }
 
+/** One point of score, as it is ranked by: room below it for the number of pods. */
+const scoreUnit = 4096;
+
 /** Values of `#refusedBy` that are no filter's number plus one. */
 const fits = 0;
 const noNode = 255;
@@ -77,6 +80,7 @@ export class Evaluation implements Disposable {
   readonly #normalized: NormalizedScore[];
   readonly #domains: readonly PreparedDomain[];
   readonly #rawFollowsUse: boolean;
+  readonly #tieBreak: Profile['tieBreak'];
   /** By row: `fits`, or what refused it first. */
   #refusedBy = new Uint8Array(0);
   /** By row: the first filter that reads only the node and refuses it, or `noNode` for none. */
@@ -107,6 +111,7 @@ export class Evaluation implements Disposable {
     this.#normalized = scores
       .filter(({ plugin }) => plugin.normalize !== 'none')
       .map((score) => ({ ...score, raw: new Int32Array(0), highest: 0 }));
+    this.#tieBreak = profile.tieBreak;
     this.#rawFollowsUse = this.#normalized.some(({ plugin }) => plugin.reads === 'use');
     this.#domains = profile.domains
       .filter(({ plugin }) => plugin.concerns(signature, table))
@@ -136,7 +141,7 @@ export class Evaluation implements Disposable {
       if (group === undefined || group.heap.size === 0) return undefined;
       this.#normalize([group]);
       const row = group.heap.top;
-      return { row, score: this.#order.score[row] ?? 0 };
+      return { row, score: this.#scoreOf(row) };
     }
     const admitted = this.#admitted();
     this.#normalize(admitted);
@@ -146,8 +151,8 @@ export class Evaluation implements Disposable {
     for (const [index, { heap }] of admitted.entries()) {
       const row = heap.top;
       const bonus = bonuses[index] ?? 0;
-      if (best === undefined || isBefore(this.#order, row, best.row, bonus - bestBonus)) {
-        best = { row, score: (this.#order.score[row] ?? 0) + bonus };
+      if (best === undefined || isBefore(this.#order, row, best.row, (bonus - bestBonus) * scoreUnit)) {
+        best = { row, score: this.#scoreOf(row) + bonus };
         bestBonus = bonus;
       }
     }
@@ -224,7 +229,7 @@ export class Evaluation implements Disposable {
 
   #newOrder(size: number): RowOrder {
     const table = this.#table;
-    const order = { score: new Int32Array(size), position: new Int32Array(size).fill(-1), tie: table.tie };
+    const order = { score: new Float64Array(size), position: new Int32Array(size).fill(-1), tie: table.tie };
     return { ...order, nameOf: (row) => table.nameOf(row) };
   }
 
@@ -240,7 +245,7 @@ export class Evaluation implements Disposable {
     this.#judge(row, nodeChanged);
     const isFitting = this.#refusedBy[row] === fits;
     if (isFitting && wasFitting) {
-      this.#order.score[row] = this.#score(row);
+      this.#order.score[row] = this.#rank(row);
       this.#groups[this.#groupOf[row] ?? 0]?.heap.update(row);
     } else if (isFitting) this.#enter(row, true);
     else if (wasFitting) this.#leave(row);
@@ -308,7 +313,7 @@ export class Evaluation implements Disposable {
     const group = this.#groups[this.#groupOf[row] ?? 0];
     if (group === undefined) return;
     for (const [index, { raw }] of this.#normalized.entries()) count(group.histograms[index], raw[row] ?? 0, 1);
-    this.#order.score[row] = this.#score(row);
+    this.#order.score[row] = this.#rank(row);
     if (ordered) group.heap.add(row);
     else group.heap.append(row);
   }
@@ -321,12 +326,19 @@ export class Evaluation implements Disposable {
     group.heap.remove(row);
   }
 
-  #score(row: number): number {
+  /** The score in units, and below one unit what decides among equals. */
+  #rank(row: number): number {
     const view = this.#view.at(row);
     let total = 0;
     for (const { plugin, state, weight } of this.#scores) total += weight * plugin.score(state, view);
     for (const score of this.#normalized) total += normalizedScore(score, row);
-    return total;
+    if (this.#tieBreak === 'seed') return total * scoreUnit;
+    const pods = Math.min(view.used(resource.pods), scoreUnit - 1);
+    return total * scoreUnit + (this.#tieBreak === 'more-pods' ? pods : scoreUnit - 1 - pods);
+  }
+
+  #scoreOf(row: number): number {
+    return Math.floor((this.#order.score[row] ?? 0) / scoreUnit);
   }
 
   /** Makes sure that the scores were made with the highest raw scores among the nodes of `groups`. */
@@ -342,7 +354,7 @@ export class Evaluation implements Disposable {
     }
     if (!outdated) return;
     for (const { heap } of this.#groups) {
-      for (const row of heap.rows()) this.#order.score[row] = this.#score(row);
+      for (const row of heap.rows()) this.#order.score[row] = this.#rank(row);
       heap.heapify();
     }
   }

@@ -133,6 +133,11 @@ export interface Profile {
   readonly filters: readonly FilterPlugin[];
   readonly scores: readonly Weighted<ScorePlugin>[];
   readonly domains: readonly Weighted<DomainPlugin>[];
+  /**
+   * Which of equally scored nodes goes first: the one with fewer pods, with more, or whichever the seed prefers. Scores
+   * are coarse (a large node does not notice a small pod), so this decides often.
+   */
+  readonly tieBreak: 'fewer-pods' | 'more-pods' | 'seed';
   readonly reserve: readonly ReservePlugin[];
   readonly permit: readonly PermitPlugin[];
   readonly bind: BindPlugin;

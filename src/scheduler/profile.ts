@@ -31,6 +31,14 @@ const defaultWeights: Readonly<Record<string, number>> = {
   Random: 1,
 };
 
+/** Packing packs among equals too. */
+const tieBreaks = {
+  LeastAllocated: 'fewer-pods',
+  MostAllocated: 'more-pods',
+  RequestedToCapacityRatio: 'more-pods',
+  Random: 'seed',
+} as const;
+
 /** Puts a profile together from its configuration. */
 export function profileOf(config: ProfileConfig = {}): Profile {
   const { scoring = { type: 'LeastAllocated' }, plugins = {} } = config;
@@ -61,6 +69,7 @@ export function profileOf(config: ProfileConfig = {}): Profile {
       ...(plugins.scores ?? []),
     ],
     domains: plugins.domains ?? [],
+    tieBreak: plugins.tieBreak ?? tieBreaks[scoring.type],
     reserve: plugins.reserve ?? [],
     permit: plugins.permit ?? [],
     bind: plugins.bind ?? conditionalBind,

@@ -1,7 +1,7 @@
 /** What rows are ordered by, shared by the heaps of one evaluation: better first, and no two rows equal. */
 export interface RowOrder {
   /** By row: higher is better. */
-  readonly score: Int32Array;
+  readonly score: Float64Array;
   /** By row: among equal scores, lower is better. */
   readonly tie: Uint32Array;
   /** By row: its position in the heap that holds it, or -1. */

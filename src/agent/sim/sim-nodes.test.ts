@@ -18,7 +18,7 @@ async function simulated(context: TestContext, nodes: readonly NodeShape[]) {
   const stop = abortController();
   const { signal } = stop;
   const informers = new SharedInformers({ client, clock, log: silentLog });
-  informers.hold(Node as never);
+  informers.hold(Node);
   const sim = new SimNodes({ client, informers, clock, log: silentLog, nodes });
   await sim.register(signal);
   const done = Promise.all([informers.run(signal), sim.run(signal)]);

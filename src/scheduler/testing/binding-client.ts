@@ -16,7 +16,7 @@ export class BindingClient extends FakeClient {
     if (pod.metadata?.uid !== uid) throw conflict(Pod, name, 'another pod by now');
     if (pod.spec?.nodeName !== undefined) throw conflict(Pod, name, `it is bound to ${pod.spec.nodeName}`);
     const nodeName = (object as ApiObject as Binding).target.name ?? '';
-    await this.update(Pod, { ...pod, spec: { containers: [], ...pod.spec, nodeName } }, options);
+    await this.update(Pod, { ...pod, spec: { ...pod.spec, nodeName } }, options);
     return object;
   }
 }

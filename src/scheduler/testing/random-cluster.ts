@@ -96,5 +96,5 @@ export function podOf(spec: PodSpec, name = `pod-${serial}`, labels?: Readonly<R
 /** The same pod as the API server shows it once it is bound. */
 export const boundTo = (pod: Pod, nodeName: string): Pod => ({
   ...pod,
-  spec: { containers: [], ...pod.spec, nodeName },
+  spec: { ...pod.spec, nodeName },
 });

@@ -28,7 +28,10 @@ export class ReferenceScheduler {
     const scores = this.#scores(pod, fitting);
     const [best] = fitting.toSorted(
       (a, b) =>
-        (scores.get(b) ?? 0) - (scores.get(a) ?? 0) || this.#tie(a) - this.#tie(b) || (nameOf(a) < nameOf(b) ? -1 : 1),
+        (scores.get(b) ?? 0) - (scores.get(a) ?? 0) ||
+        (this.#on(a).length - this.#on(b).length) * (this.#packs ? -1 : 1) ||
+        this.#tie(a) - this.#tie(b) ||
+        (nameOf(a) < nameOf(b) ? -1 : 1),
     );
     if (best === undefined) return undefined;
     this.pods.set(pod.metadata?.uid ?? '', { pod, nodeName: nameOf(best) });

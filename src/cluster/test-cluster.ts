@@ -1,0 +1,243 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { SimNodes } from '#agent/sim/sim-nodes.ts';
+import type { NodeShape } from '#agent/sim/node-shape.ts';
+import { Node } from '#api/core/node.ts';
+import { builtinKinds } from '#api/kinds.ts';
+import { Api } from '#apiserver/api.ts';
+import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
+import { builtInRules } from '#apiserver/authorization/built-in-rules.ts';
+import { ruleAuthorizer } from '#apiserver/authorization/rule-authorizer.ts';
+import { HttpServer } from '#apiserver/http-server.ts';
+import { InProcessClient } from '#apiserver/in-process-client.ts';
+import { Router } from '#apiserver/rest/router.ts';
+import type { CacheReader } from '#client/cache.ts';
+import type { Client, UserInfo } from '#client/client.ts';
+import { abortController, systemClock, VirtualClock, type Clock } from '#lib/clock.ts';
+import { silentLog, type Log } from '#lib/log.ts';
+import type { ObjectRef } from '#machinery/object.ts';
+import type { Explanation } from '#scheduler/explain.ts';
+import type { ProfileConfig } from '#scheduler/profile.ts';
+import { memoryStore } from '#store/memory.ts';
+import type { Store } from '#store/store.ts';
+import { ensureBootstrapObjects } from './bootstrap-objects.ts';
+import { ControlPlane } from './control-plane.ts';
+import { controllers } from './controllers.ts';
+import { kubeconfig } from './kubeconfig.ts';
+import { ephemeralPki } from './pki.ts';
+import { QuietStore } from './quiet-store.ts';
+import { simNodeStreams } from './sim-node-streams.ts';
+
+export interface TestClusterOptions {
+  /** How many pretend nodes, or of which shapes; three unless given. */
+  readonly nodes?: number | readonly NodeShape[];
+  /** `virtual` (the default): time stands still but for `advance()` and `until()`. `system`: the machine's own. */
+  readonly clock?: 'virtual' | 'system';
+  /** Where virtual time begins, in milliseconds since the epoch; 2026-01-01 unless given. */
+  readonly startsAt?: number;
+  /** From a pod's arrival on a node to its containers running, in milliseconds; at once unless given. */
+  readonly podStartMs?: number;
+  readonly profiles?: readonly ProfileConfig[];
+  /** For everything that is left to chance; the same seed makes the same choices. */
+  readonly seed?: number;
+  /** False leaves out controllers and scheduler: the API and the nodes alone. */
+  readonly controlled?: boolean;
+  /** In memory unless given; it is closed with the cluster. */
+  readonly store?: Store;
+  readonly log?: Log;
+}
+
+/** A whole cluster in this process: API, controllers, scheduler and pretend nodes. Dispose it, and nothing is left. */
+export interface TestCluster extends AsyncDisposable {
+  /** As an administrator. */
+  readonly client: Client;
+  /** Local copies of what controllers and scheduler hold; slightly stale. */
+  readonly cache: CacheReader;
+  readonly clock: Clock;
+  /** Aborts when the cluster is disposed of. */
+  readonly signal: AbortSignal;
+  readonly nodes: Pick<SimNodes, 'names' | 'stop' | 'restart'>;
+  /** Moves virtual time forward, letting everything happen that becomes due. Throws on a cluster in system time. */
+  advance(ms: number): Promise<void>;
+  /**
+   * Waits until `holds` does; virtual time moves while it waits. Throws after `withinMs` of the cluster's time (ten
+   * minutes of virtual, 30 s of system time unless given), naming `what`.
+   */
+  until(holds: () => boolean | Promise<boolean>, options?: { withinMs?: number; what?: string }): Promise<void>;
+  /** The scheduler's reasons for where a pod is, or is not. */
+  why(pod: Required<ObjectRef>): Explanation | undefined;
+  /** Opens the API over HTTPS on a free port of the loopback interface, at the first call, for kubectl and others. */
+  serve(): Promise<Served>;
+}
+
+export interface Served {
+  readonly url: string;
+  /** The text of a kubeconfig for an administrator, and the path of a file that holds it. */
+  readonly kubeconfig: string;
+  readonly kubeconfigPath: string;
+}
+
+const admin: UserInfo = { username: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
+/** Nobody answers there: pretend pods make no connections. Documentation addresses (RFC 5737). */
+const addresses = {
+  apiServer: { address: '192.0.2.1', port: 6443 },
+  kubernetesService: '10.96.0.1',
+  dnsService: '10.96.0.10',
+};
+
+/** Starts a cluster in this process; resolves once its API works and its nodes are registered. */
+export async function startCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  const cluster = new InProcessCluster(options);
+  try {
+    await cluster.start();
+  } catch (error) {
+    await cluster[Symbol.asyncDispose]();
+    throw error;
+  }
+  return cluster;
+}
+
+class InProcessCluster implements TestCluster {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly nodes: SimNodes;
+  readonly #options: TestClusterOptions;
+  readonly #log: Log;
+  readonly #virtual: VirtualClock | undefined;
+  readonly #store: QuietStore;
+  readonly #api: Api;
+  readonly #control: ControlPlane;
+  readonly #stop = abortController();
+  readonly #running: Promise<unknown>[] = [];
+  readonly #resources = new AsyncDisposableStack();
+  #served: Promise<Served> | undefined;
+
+  constructor(options: TestClusterOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silentLog;
+    this.signal = this.#stop.signal;
+    this.#store = new QuietStore(options.store ?? memoryStore());
+    this.#virtual =
+      options.clock === 'system' ? undefined : new VirtualClock(options.startsAt, () => this.#store.quiet());
+    const clock = (this.clock = this.#virtual ?? systemClock);
+    const log = this.#log;
+    const random = randomFrom(options.seed ?? 1);
+    const authorizer = ruleAuthorizer(builtInRules);
+    this.#api = new Api({ store: this.#store, kinds: builtinKinds, authorizer, admission: [], clock, log, random });
+    this.client = new InProcessClient(this.#api, { user: admin, streams: simNodeStreams(() => this.cache, clock) });
+    this.#control = new ControlPlane({
+      client: this.client,
+      clock,
+      log,
+      random,
+      seed: options.seed ?? 1,
+      controllers,
+      ...(options.profiles === undefined ? {} : { profiles: options.profiles }),
+    });
+    const { nodes = 3 } = options;
+    this.nodes = new SimNodes({
+      client: this.client,
+      informers: this.#control.caches,
+      clock,
+      log: log.child({ area: 'sim' }),
+      nodes: typeof nodes === 'number' ? [{ count: nodes }] : nodes,
+      ...(options.podStartMs === undefined ? {} : { startMs: options.podStartMs }),
+    });
+  }
+
+  get cache(): CacheReader {
+    return this.#control.caches;
+  }
+
+  async start(): Promise<void> {
+    await this.#api.start();
+    const { signal } = this;
+    await ensureBootstrapObjects(this.client, addresses, signal);
+    await this.nodes.register(signal);
+    this.#control.caches.hold(Node);
+    this.#running.push(this.nodes.run(signal), this.#control.follow(signal));
+    if (this.#options.controlled !== false) this.#running.push(this.#control.lead(signal));
+    await this.#control.caches.synced(signal);
+  }
+
+  async advance(ms: number): Promise<void> {
+    if (this.#virtual === undefined) throw new Error('Cannot advance: the cluster runs in system time');
+    await this.#virtual.advance(ms);
+  }
+
+  async until(
+    holds: () => boolean | Promise<boolean>,
+    { withinMs, what = 'the condition' }: { withinMs?: number; what?: string } = {},
+  ): Promise<void> {
+    const limitMs = withinMs ?? (this.#virtual === undefined ? 30_000 : 600_000);
+    const end = this.clock.now() + limitMs;
+    if (this.#virtual !== undefined) await this.#virtual.advance(0);
+    while (!(await holds())) {
+      if (this.clock.now() >= end) throw new Error(`Waited ${limitMs} ms of the cluster's time in vain for ${what}`);
+      // Not the clock's sleep: that would let the process end while its caller still waits here.
+      if (this.#virtual === undefined) await setTimeout(pollMs, undefined, { signal: this.signal });
+      else await this.#virtual.advance(Math.min(stepMs, end - this.clock.now()));
+    }
+  }
+
+  why(pod: Required<ObjectRef>): Explanation | undefined {
+    return this.#control.scheduler.why(pod);
+  }
+
+  serve(): Promise<Served> {
+    this.#served ??= this.#serve();
+    return this.#served;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#served?.catch(() => {});
+    this.#stop.abort(new Error('the cluster is being disposed of'));
+    // Whatever waits for time only listens to the signal as well, so nothing has to be advanced.
+    await Promise.allSettled(this.#running);
+    await this.#resources[Symbol.asyncDispose]();
+    await this.#api[Symbol.asyncDispose]();
+    await this.#store[Symbol.asyncDispose]();
+  }
+
+  async #serve(): Promise<Served> {
+    // TLS lives in the machine's time: kubectl would refuse certificates of a virtual year.
+    const pki = await ephemeralPki({ clock: systemClock, hosts: ['127.0.0.1', 'localhost'] });
+    const authenticator = clientCertificateAuthenticator(pki.authority, systemClock);
+    const router = new Router({ api: this.#api, authenticator, log: this.#log });
+    const http = await HttpServer.listen({
+      router,
+      key: pki.server.key,
+      certificate: pki.server.certificate,
+      clientAuthority: pki.authority,
+      host: '127.0.0.1',
+      port: 0,
+      log: this.#log,
+    });
+    this.#resources.use(http);
+    const url = `https://127.0.0.1:${http.port}`;
+    const text = kubeconfig({ server: url, authority: pki.authority, user: pki.admin });
+    const folder = await mkdtemp(join(tmpdir(), 'tutti-test-'));
+    this.#resources.defer(() => rm(folder, { recursive: true, force: true }));
+    const kubeconfigPath = join(folder, 'kubeconfig');
+    await writeFile(kubeconfigPath, text, { mode: 0o600 });
+    return { url, kubeconfig: text, kubeconfigPath };
+  }
+}
+
+/** How often conditions are looked at: in virtual time how far it moves, in system time how long it waits. */
+const stepMs = 100;
+const pollMs = 20;
+
+/** Numbers in [0, 1) from a seed (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

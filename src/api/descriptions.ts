@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { schemaOf } from './definitions.ts';
 
 /** What `kubectl explain` says of a definition and its fields: short sentences of our own. */
 export interface Description {
@@ -6,8 +7,25 @@ export interface Description {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** `descriptions/<group>.<version>.json`: short name → its sentence, then one a field. */
-type DescriptionTable = Readonly<Record<string, readonly [string, Readonly<Record<string, string>>?]>>;
+/**
+ * `descriptions/<group>.<version>.json`: short name → its sentence, then one a field, then the definition of the same
+ * file whose fields it has too.
+ */
+type DescriptionTable = Readonly<Record<string, readonly [string, Readonly<Record<string, string>>?, string?]>>;
+
+/** What every kind has, in words that fit all of them. */
+const ofEveryKind: Readonly<Record<string, string>> = {
+  apiVersion: 'Group and version of the kind, e.g. apps/v1.',
+  kind: 'The kind of object this is.',
+  metadata: 'Its name, place, labels and history.',
+  spec: 'What is wished for.',
+  status: 'What there is, as last seen. Set by the server.',
+};
+const ofEveryList: Readonly<Record<string, string>> = {
+  ...ofEveryKind,
+  items: 'The objects.',
+  metadata: 'The revision of the list, and where it goes on.',
+};
 
 const tables = new Map<string, DescriptionTable>();
 const nothing: Description = { fields: {} };
@@ -16,9 +34,14 @@ const nothing: Description = { fields: {} };
 export function describe(definition: string): Description {
   const [group, version, name] = definition.split('.').slice(-3);
   if (!definition.startsWith('io.k8s.') || name === undefined) return nothing;
-  const entry = tableOf(`${group}.${version}`)[name];
-  if (entry === undefined) return nothing;
-  const [text, fields = {}] = entry;
+  const table = tableOf(`${group}.${version}`);
+  const [text = '', own = {}, base] = table[name] ?? [];
+  const schema = schemaOf(definition);
+  const isKind = schema.type === 'object' && schema.kinds !== undefined && schema.kinds.length > 0;
+  if (isKind && text === '' && name.endsWith('List')) {
+    return { text: `A list of ${name.slice(0, -'List'.length)} objects.`, fields: ofEveryList };
+  }
+  const fields = { ...(isKind ? ofEveryKind : {}), ...(base === undefined ? {} : table[base]?.[1]), ...own };
   return text === '' ? { fields } : { text, fields };
 }
 

@@ -4,6 +4,7 @@ import { timeout } from '#machinery/status-error.ts';
 import type { Api } from '../api.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import { anonymousUser } from '../authentication/union.ts';
+import { OpenApiHandler } from '../openapi/handler.ts';
 import { Callers } from './callers.ts';
 import { DiscoveryHandler } from './discovery-handler.ts';
 import type { Exchange, HttpRequest, HttpResponse } from './exchange.ts';
@@ -33,6 +34,7 @@ export class Router {
   readonly #log: Log;
   readonly #resources: ResourceHandler;
   readonly #discovery: DiscoveryHandler;
+  readonly #openapi: OpenApiHandler;
   readonly #open = new Set<AbortController>();
 
   constructor({ api, authenticator, checks = [], log }: RouterOptions) {
@@ -42,6 +44,8 @@ export class Router {
     this.#log = log;
     this.#resources = new ResourceHandler(api, new WatchHandler(api, new FlushQueue().add));
     this.#discovery = new DiscoveryHandler(api);
+    const kinds = api.catalog.groups.flatMap(({ versions }) => versions.flatMap((version) => version.kinds));
+    this.#openapi = new OpenApiHandler(() => kinds);
   }
 
   /** Ends every request that is still open with `reason`. */
@@ -119,6 +123,7 @@ export class Router {
       path,
     });
     if (path === '/version' && exchange.method === 'GET') return sendJson(exchange, 200, version());
+    if (this.#openapi.answers(path)) return this.#openapi.handle(exchange, path);
     throw unknownPath();
   }
 

@@ -34,19 +34,20 @@ export class FakeClient implements Client {
   readonly #waiters = new Set<() => void>();
   /** Called before each request; throw to make it fail. */
   onRequest: (verb: string, kind: Pick<Kind, 'plural'>, ref: { name?: string; namespace?: string }) => void = () => {};
-  /** While true, watches deliver nothing: caches go stale. */
-  #held = false;
+  /** Watches of these deliver nothing: caches go stale. */
+  #held: ReadonlySet<string> | 'all' = new Set();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  hold(): void {
-    this.#held = true;
+  /** Keeps back the watch events of `kinds`, or of all. */
+  hold(...kinds: readonly Kind[]): void {
+    this.#held = kinds.length === 0 ? 'all' : new Set(kinds.map(resourceOf));
   }
 
   release(): void {
-    this.#held = false;
+    this.#held = new Set();
     this.#wake();
   }
 
@@ -87,7 +88,8 @@ export class FakeClient implements Client {
     const resource = resourceOf(kind);
     while (!options.signal.aborted) {
       if (at < this.#compacted) throw expired('too old resource version');
-      const next = this.#held ? undefined : this.#log.find(({ version }) => version > at);
+      const held = this.#held === 'all' || this.#held.has(resource);
+      const next = held ? undefined : this.#log.find(({ version }) => version > at);
       if (next === undefined) {
         await new Promise<void>((resolve) => {
           const wake = () => {
@@ -173,6 +175,7 @@ export class FakeClient implements Client {
         ...stored.metadata,
         ...(finalizers.size > 0 ? { finalizers: [...finalizers] } : {}),
         deletionTimestamp: this.#now(),
+        ...(graceful ? { deletionGracePeriodSeconds: 30 } : {}),
       };
       return this.#put('MODIFIED', kind, key, { ...stored, metadata });
     }
@@ -228,6 +231,7 @@ export class FakeClient implements Client {
     next = { ...next, apiVersion: apiVersionOf(kind), kind: kind.kind, metadata };
     const gone =
       next.metadata?.deletionTimestamp !== undefined &&
+      next.metadata.deletionGracePeriodSeconds === undefined &&
       (next.metadata.finalizers ?? []).length === 0 &&
       (stored.metadata?.finalizers ?? []).length > 0;
     if (!gone && JSON.stringify(next) === JSON.stringify(stored)) return stored;

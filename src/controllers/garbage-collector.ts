@@ -1,0 +1,214 @@
+import type { CacheEvent, CacheReader } from '#client/cache.ts';
+import { forEachLimit } from '#lib/for-each-limit.ts';
+import type { Kind } from '#machinery/kind.ts';
+import type { ApiObject, OwnerReference } from '#machinery/object.ts';
+import { hasReason } from '#machinery/status-error.ts';
+import { refOfObject } from './claims.ts';
+import { type Controller, type ReconcileContext, wakesOn } from './controller.ts';
+import {
+  foregroundFinalizer,
+  hasFinalizer,
+  isDeleting,
+  isOfInterest,
+  type Item,
+  judge,
+  orphanFinalizer,
+  OwnerGraph,
+  type OwnerState,
+  waitsForDependents,
+} from './owner-graph.ts';
+
+const workersMax = 20;
+const patchesAtOnceMax = 8;
+/** Owners that were found to be gone; the dependents of a large one need not each ask. */
+const absentOwnersMax = 500;
+
+/**
+ * Deletes what only had owners that are gone, and carries out the two deletions that concern dependents: foreground
+ * (they go first) and orphan (they stay). Before anything is deleted, absence is checked at the source, as caches of
+ * different kinds are never of the same age. `kinds` are all that the API serves.
+ */
+export function garbageCollector(kinds: readonly Kind[]): Controller {
+  const graph = new OwnerGraph(kinds);
+  const absent = new Set<string>();
+  return {
+    name: 'garbage-collector',
+    workersMax,
+    wakesOn: graph.kinds.map((kind) => wakesOn(kind, (event, cache) => wokenBy(graph, kind, event, cache))),
+    index: (informers) => graph.index(informers),
+    keys: (cache) => graph.allKeys(cache),
+    async reconcile(key, context) {
+      const item = graph.find(key, context.cache);
+      if (item === undefined) return;
+      if (!isDeleting(item.object)) await collect(item, { graph, absent }, context);
+      else if (hasFinalizer(item.object, orphanFinalizer)) await orphan(item, graph, context);
+      else if (hasFinalizer(item.object, foregroundFinalizer)) await releaseOnceAlone(item, graph, context);
+    },
+  };
+}
+
+/** Which items an event may concern: most changes, such as a pod's status, none. */
+function wokenBy(graph: OwnerGraph, kind: Kind, event: CacheEvent<ApiObject>, cache: CacheReader): readonly string[] {
+  const { type, object, previous } = event;
+  const dependents = () => [...graph.dependentsOf(object, cache)].map((each) => graph.keyOf(each.kind, each.object));
+  // An owner may be waiting for this object to be gone, or to let go of it.
+  if (type === 'DELETED') return [...dependents(), ...graph.ownerKeys(object)];
+  const facts = ({ metadata }: ApiObject) =>
+    JSON.stringify([metadata?.ownerReferences, metadata?.deletionTimestamp !== undefined, metadata?.finalizers]);
+  if (previous !== undefined && facts(previous) === facts(object)) return [];
+  const keys = isOfInterest(object) ? [graph.keyOf(kind, object)] : [];
+  if (waitsForDependents(object)) keys.push(...dependents());
+  if (previous !== undefined) keys.push(...graph.ownerKeys(previous));
+  return keys;
+}
+
+/** Deletes an object without living owners; drops its references to dead ones if it has living ones. */
+async function collect(
+  { kind, object }: Item,
+  { graph, absent }: { graph: OwnerGraph; absent: Set<string> },
+  context: ReconcileContext,
+): Promise<void> {
+  const { cache, client, log, signal } = context;
+  const cached = await statesOf(object, { graph, absent }, context);
+  if (judge(cached).do === 'keep') return;
+  // The decision counts for the object as it is, not as the cache remembers it.
+  const live = await getOrUndefined(kind, object, context);
+  if (live === undefined || live.metadata?.uid !== object.metadata?.uid || isDeleting(live)) return;
+  const verdict = judge(await statesOf(live, { graph, absent }, context));
+  if (verdict.do === 'keep') return;
+  if (verdict.do === 'disown') return await writeOwners(kind, live, verdict.references, context);
+
+  const dependents = [...graph.dependentsOf(live, cache)];
+  const foreground = verdict.because === 'waiting' && dependents.length > 0;
+  if (foreground && dependents.some((each) => waitsForDependents(each.object))) {
+    // Owners in a circle would each wait for the next: this one lets its owners go ahead.
+    const references = live.metadata?.ownerReferences ?? [];
+    const unblocked = references.map((each) => ({ ...each, blockOwnerDeletion: false }));
+    await writeOwners(kind, live, unblocked, context);
+  }
+  const { uid = '' } = live.metadata ?? {};
+  log.debug('collecting', { kind: kind.kind, because: verdict.because });
+  try {
+    await client.delete(kind, refOfObject(live), {
+      signal,
+      propagationPolicy: policyFor(live, foreground),
+      preconditions: { uid },
+    });
+  } catch (error) {
+    if (!hasReason(error, 'NotFound', 'Conflict')) throw error; // gone, or another object of that name by now
+  }
+}
+
+/** An object that once asked for a policy of its own, by a finalizer, gets that. */
+function policyFor(object: ApiObject, foreground: boolean): 'Foreground' | 'Orphan' | 'Background' {
+  if (foreground) return 'Foreground';
+  if (hasFinalizer(object, orphanFinalizer)) return 'Orphan';
+  return hasFinalizer(object, foregroundFinalizer) ? 'Foreground' : 'Background';
+}
+
+async function statesOf(
+  object: ApiObject,
+  { graph, absent }: { graph: OwnerGraph; absent: Set<string> },
+  context: ReconcileContext,
+): Promise<readonly (readonly [OwnerReference, OwnerState])[]> {
+  const states: (readonly [OwnerReference, OwnerState])[] = [];
+  for (const reference of object.metadata?.ownerReferences ?? []) {
+    states.push([reference, await stateOf(reference, object, { graph, absent }, context)]);
+  }
+  return states;
+}
+
+async function stateOf(
+  reference: OwnerReference,
+  dependent: ApiObject,
+  { graph, absent }: { graph: OwnerGraph; absent: Set<string> },
+  context: ReconcileContext,
+): Promise<OwnerState> {
+  if (absent.has(reference.uid)) return 'absent';
+  const kind = graph.kindOf(reference);
+  if (kind === undefined) return 'unknown';
+  // What belongs to the whole cluster cannot hang on something in one of its namespaces: such a reference is void,
+  // and deleting for it would be worse than keeping.
+  if (kind.namespaced && dependent.metadata?.namespace === undefined) return 'unknown';
+  const ref = graph.ownerRef(kind, reference, dependent);
+  const cached = context.cache.get(kind, ref);
+  const isCached = cached?.metadata?.uid === reference.uid;
+  const owner = isCached ? cached : await getOrUndefined(kind, { metadata: ref }, context);
+  if (owner === undefined || owner.metadata?.uid !== reference.uid) {
+    absent.add(reference.uid);
+    for (const oldest of absent) {
+      if (absent.size <= absentOwnersMax) break;
+      absent.delete(oldest);
+    }
+    return 'absent';
+  }
+  return waitsForDependents(owner) ? 'waiting' : 'present';
+}
+
+/** Frees all dependents of an object that is deleted without them, and then lets it go. */
+async function orphan({ kind, object }: Item, graph: OwnerGraph, context: ReconcileContext): Promise<void> {
+  await forEachLimit(graph.dependentsOf(object, context.cache), patchesAtOnceMax, async (dependent) => {
+    const owners = dependent.object.metadata?.ownerReferences ?? [];
+    const others = owners.filter(({ uid }) => uid !== object.metadata?.uid);
+    await writeOwners(dependent.kind, dependent.object, others, context);
+  });
+  await dropFinalizer(kind, object, orphanFinalizer, context);
+}
+
+/** Lets an object go once none of the dependents is left that it has to wait for. */
+async function releaseOnceAlone({ kind, object }: Item, graph: OwnerGraph, context: ReconcileContext): Promise<void> {
+  for (const dependent of graph.dependentsOf(object, context.cache)) {
+    const references = dependent.object.metadata?.ownerReferences ?? [];
+    const { uid } = object.metadata ?? {};
+    if (references.some((each) => each.uid === uid && each.blockOwnerDeletion === true)) return; // its event will wake us
+  }
+  await dropFinalizer(kind, object, foregroundFinalizer, context);
+}
+
+async function dropFinalizer(
+  kind: Kind,
+  object: ApiObject,
+  finalizer: string,
+  context: ReconcileContext,
+): Promise<void> {
+  const finalizers = object.metadata?.finalizers?.filter((each) => each !== finalizer) ?? [];
+  await patchMetadata(kind, object, { finalizers }, context);
+}
+
+async function writeOwners(
+  kind: Kind,
+  object: ApiObject,
+  ownerReferences: readonly OwnerReference[],
+  context: ReconcileContext,
+): Promise<void> {
+  await patchMetadata(kind, object, { ownerReferences }, context);
+}
+
+/** Changes metadata of an object that is still what was looked at. Conflicts are for the next try. */
+async function patchMetadata(
+  kind: Kind,
+  object: ApiObject,
+  change: object,
+  { client, signal }: ReconcileContext,
+): Promise<void> {
+  const { uid, resourceVersion } = object.metadata ?? {};
+  const patch = { metadata: { uid, resourceVersion, ...change } };
+  try {
+    await client.patch(kind, refOfObject(object), { type: 'merge', patch }, { signal });
+  } catch (error) {
+    if (!hasReason(error, 'NotFound')) throw error;
+  }
+}
+
+async function getOrUndefined(
+  kind: Kind,
+  object: ApiObject,
+  { client, signal }: ReconcileContext,
+): Promise<ApiObject | undefined> {
+  try {
+    return await client.get(kind, refOfObject(object), { signal });
+  } catch (error) {
+    if (hasReason(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}

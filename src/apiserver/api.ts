@@ -38,8 +38,9 @@ export interface ApiOptions {
   readonly store: Store;
   readonly kinds: readonly Kind[];
   readonly authorizer: Authorizer;
-  readonly admission: readonly AdmissionPlugin[];
-  readonly hooks?: readonly WriteHook[];
+  /** In order; as a function if they look into the registry, as the built-in ones do. */
+  readonly admission: readonly AdmissionPlugin[] | ((registry: Registry) => readonly AdmissionPlugin[]);
+  readonly hooks?: readonly WriteHook[] | ((registry: Registry) => readonly WriteHook[]);
   readonly reviews?: Partial<Omit<ReviewSources, 'authorizer'>>;
   /** Answers `serviceaccounts/token`. */
   readonly tokenIssuer?: TokenIssuer;
@@ -103,11 +104,13 @@ export class Api implements AsyncDisposable {
     this.#tokens = options.tokenIssuer;
     this.#pipeline = {
       registry: this.registry,
-      admission: new AdmissionChain(options.admission),
+      admission: new AdmissionChain(
+        typeof options.admission === 'function' ? options.admission(this.registry) : options.admission,
+      ),
       clock,
       random: options.random ?? Math.random,
       newUid: options.newUid ?? randomUUID,
-      hooks: options.hooks ?? [],
+      hooks: typeof options.hooks === 'function' ? options.hooks(this.registry) : (options.hooks ?? []),
     };
   }
 

@@ -15,11 +15,13 @@ export interface CatalogVersion {
 
 /** The kinds that a server serves, by their place in the API. */
 export class Catalog {
+  readonly kinds: readonly Kind[];
   readonly groups: readonly CatalogGroup[];
   readonly #byPlural = new Map<string, Kind>();
   readonly #byKind = new Map<string, Kind>();
 
   constructor(kinds: readonly Kind[]) {
+    this.kinds = kinds;
     const groups = new Map<string, Map<string, Kind[]>>();
     for (const kind of kinds) {
       this.#byPlural.set(`${apiVersionOf(kind)}/${kind.plural}`, kind);

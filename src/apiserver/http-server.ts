@@ -1,4 +1,6 @@
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Log } from '#lib/log.ts';
 import { unavailable } from '#machinery/status-error.ts';
@@ -48,6 +50,10 @@ export class HttpServer implements AsyncDisposable {
     this.#server = server;
     this.#router = router;
     server.on('request', (req: HttpRequest, res: HttpResponse) => void router.handle(req, res));
+    server.on(
+      'upgrade',
+      (req: IncomingMessage, socket: Duplex, head: Buffer) => void router.upgrade(req, socket, head),
+    );
     server.on('session', (session) => {
       this.#sessions.add(session);
       session.on('close', () => this.#sessions.delete(session));

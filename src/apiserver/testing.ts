@@ -6,7 +6,6 @@ import { memoryStore } from '#store/memory.ts';
 import type { Store } from '#store/store.ts';
 import { unauthorized } from '#machinery/status-error.ts';
 import type { UserInfo } from '#client/client.ts';
-import type { AdmissionPlugin } from './admission/admission.ts';
 import { Api, type ApiOptions } from './api.ts';
 import type { Authenticator } from './authentication/authenticator.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
@@ -33,7 +32,6 @@ export interface TestServerOptions extends Partial<Omit<ApiOptions, 'store' | 'c
   readonly store?: Store;
   readonly clock?: Clock;
   readonly log?: Log;
-  readonly admission?: readonly AdmissionPlugin[];
 }
 
 /** An API over an in-memory store, running. */

@@ -1,18 +1,27 @@
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Registry as MetricsRegistry } from 'prom-client';
+import type { UserInfo } from '#client/client.ts';
 import type { Log } from '#lib/log.ts';
+import type { Kind } from '#machinery/kind.ts';
+import { badRequest, timeout } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
-import { timeout } from '#machinery/status-error.ts';
 import type { Api } from '../api.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import { anonymousUser } from '../authentication/union.ts';
 import { OpenApiHandler } from '../openapi/handler.ts';
+import type { ConnectHandler } from '../streaming/connect.ts';
 import { Callers } from './callers.ts';
+import { connectRequest, handlerOf, isConnect } from './connect-route.ts';
 import { DiscoveryHandler } from './discovery-handler.ts';
 import type { Exchange, HttpRequest, HttpResponse } from './exchange.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { handleHealth, isHealthPath, ownChecks, type HealthCheck } from './health.ts';
+import { effectiveUser } from './impersonation.ts';
+import { noMetrics, requestMetrics, type RequestMetrics } from './metrics.ts';
 import { flagOf } from './parameters.ts';
-import { sendError, sendJson, toStatusError } from './reply.ts';
-import { parsePath, unknownPath, type ResourcePath } from './request-path.ts';
+import { send, sendError, sendJson, toStatusError } from './reply.ts';
+import { parsePath, unknownPath, type RequestPath, type ResourcePath } from './request-path.ts';
 import { ResourceHandler } from './resource-handler.ts';
 import { WatchHandler } from './watch-handler.ts';
 
@@ -22,7 +31,12 @@ export const requestMsMax = 60_000;
 export interface RouterOptions {
   readonly api: Api;
   readonly authenticator: Authenticator;
+  /** Without one, logs and sessions of pods are unavailable. */
+  readonly connect?: ConnectHandler;
+  /** Health checks beside the API's own. */
   readonly checks?: readonly HealthCheck[];
+  /** Served at `/metrics`, and told about requests. */
+  readonly metrics?: MetricsRegistry;
   readonly log: Log;
 }
 
@@ -31,21 +45,26 @@ export class Router {
   readonly #api: Api;
   readonly #callers: Callers;
   readonly #checks: readonly HealthCheck[];
+  readonly #connect: ConnectHandler | undefined;
   readonly #log: Log;
+  readonly #metricsRegistry: MetricsRegistry | undefined;
+  readonly #metrics: RequestMetrics;
   readonly #resources: ResourceHandler;
   readonly #discovery: DiscoveryHandler;
   readonly #openapi: OpenApiHandler;
   readonly #open = new Set<AbortController>();
 
-  constructor({ api, authenticator, checks = [], log }: RouterOptions) {
+  constructor({ api, authenticator, connect, checks = [], metrics, log }: RouterOptions) {
     this.#api = api;
     this.#callers = new Callers(authenticator);
     this.#checks = [...ownChecks(api), ...checks];
+    this.#connect = connect;
     this.#log = log;
+    this.#metricsRegistry = metrics;
+    this.#metrics = metrics === undefined ? noMetrics : requestMetrics(metrics);
     this.#resources = new ResourceHandler(api, new WatchHandler(api, new FlushQueue().add));
     this.#discovery = new DiscoveryHandler(api);
-    const kinds = api.catalog.groups.flatMap(({ versions }) => versions.flatMap((version) => version.kinds));
-    this.#openapi = new OpenApiHandler(() => kinds);
+    this.#openapi = new OpenApiHandler(() => api.catalog.kinds);
   }
 
   /** Ends every request that is still open with `reason`. */
@@ -59,10 +78,8 @@ export class Router {
     this.#open.add(controller);
     const gone = () => controller.abort(new Error('the client has gone away'));
     res.on('close', gone);
+    const { path, query } = splitUrl(req.url);
     const warnings: string[] = [];
-    const url = req.url ?? '/';
-    const question = url.indexOf('?');
-    const query = new URLSearchParams(question < 0 ? '' : url.slice(question + 1));
     const exchange: Exchange = {
       req,
       res,
@@ -73,28 +90,68 @@ export class Router {
         user: anonymousUser,
         signal: controller.signal,
         userAgent: String(req.headers['user-agent'] ?? ''),
-        warn: (text) => void warnings.push(text),
+        warn: (text) => {
+          if (!warnings.includes(text)) warnings.push(text);
+        },
       },
     };
     const isLong = flagOf(query, 'watch') === true || flagOf(query, 'follow') === true;
-    const late = () =>
-      controller.abort(timeout(`Timeout: request did not complete within the allotted ${requestMsMax / 1000} seconds`));
-    const timer = isLong ? undefined : setTimeout(late, requestMsMax).unref();
+    const timer = isLong ? undefined : setTimeout(() => controller.abort(tooSlow()), requestMsMax).unref();
+    const mutating = exchange.method !== 'GET' && exchange.method !== 'HEAD';
+    const start = performance.now();
+    this.#metrics.inflight(1, mutating);
+    let parsed: RequestPath | undefined;
     try {
-      await this.#route(exchange, question < 0 ? url : url.slice(0, question));
+      parsed = parsePath(path);
+      await this.#route(exchange, path, parsed);
     } catch (error) {
       await this.#fail(exchange, error).catch(() => res.destroy());
     } finally {
       clearTimeout(timer);
       res.off('close', gone);
       this.#open.delete(controller);
+      this.#metrics.inflight(-1, mutating);
+      this.#metrics.finished({
+        ...this.#labels(exchange, parsed),
+        code: res.statusCode,
+        seconds: (performance.now() - start) / 1000,
+      });
     }
   }
 
-  async #route(exchange: Exchange, path: string): Promise<void> {
-    const parsed = parsePath(path);
+  /** Answers an HTTP/1.1 upgrade; never rejects. The socket belongs to the handler once it is called. */
+  async upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const controller = new AbortController();
+    this.#open.add(controller);
+    socket.once('close', () => {
+      controller.abort(new Error('the client has gone away'));
+      this.#open.delete(controller);
+    });
+    socket.on('error', () => socket.destroy());
+    try {
+      const { path, query } = splitUrl(req.url);
+      const parsed = parsePath(path);
+      const user = await this.#userOf(req);
+      const kind = parsed.is === 'resource' ? this.#kindOf(parsed.resource) : undefined;
+      if (parsed.is !== 'resource' || kind === undefined || !isConnect(kind, parsed.resource)) {
+        throw badRequest('Upgrade request required: this path takes none');
+      }
+      const context = {
+        user,
+        signal: controller.signal,
+        userAgent: String(req.headers['user-agent'] ?? ''),
+        warn: () => undefined,
+      };
+      const request = await connectRequest(this.#api, { context, query, method: req.method ?? 'GET' }, parsed.resource);
+      await handlerOf(this.#connect).upgrade(request, req, socket, head);
+    } catch (error) {
+      refuseUpgrade(socket, error);
+    }
+  }
+
+  async #route(exchange: Exchange, path: string, parsed: RequestPath): Promise<void> {
     if (parsed.is === 'other' && isHealthPath(parsed.path)) return handleHealth(exchange, parsed.path, this.#checks);
-    const user = await this.#callers.identify(exchange.req);
+    const user = await this.#userOf(exchange.req);
     const known: Exchange = { ...exchange, context: { ...exchange.context, user } };
     switch (parsed.is) {
       case 'resource':
@@ -106,41 +163,120 @@ export class Router {
     }
   }
 
+  async #userOf(req: HttpRequest): Promise<UserInfo> {
+    return effectiveUser(this.#api, await this.#callers.identify(req), req);
+  }
+
+  #kindOf({ groupVersion, plural }: ResourcePath): Kind | undefined {
+    return this.#api.catalog.byPlural(groupVersion, plural);
+  }
+
   async #resource(exchange: Exchange, path: ResourcePath): Promise<void> {
-    const kind = this.#api.catalog.byPlural(path.groupVersion, path.plural);
+    const kind = this.#kindOf(path);
     if (kind === undefined) throw unknownPath();
-    return this.#resources.handle(exchange, kind, path);
+    if (!isConnect(kind, path)) return this.#resources.handle(exchange, kind, path);
+    const request = await connectRequest(this.#api, exchange, path);
+    return handlerOf(this.#connect).handle(request, exchange.req, exchange.res);
   }
 
   async #other(exchange: Exchange, path: string): Promise<void> {
     await this.#api.authorize({
       user: exchange.context.user,
-      verb: exchange.method.toLowerCase(),
+      verb: exchange.method === 'HEAD' ? 'get' : exchange.method.toLowerCase(),
       kind: undefined,
       namespace: undefined,
       name: undefined,
       subresource: undefined,
       path,
     });
-    if (path === '/version' && exchange.method === 'GET') return sendJson(exchange, 200, version());
     if (this.#openapi.answers(path)) return this.#openapi.handle(exchange, path);
+    if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw unknownPath();
+    if (path === '/version') return sendJson(exchange, 200, version());
+    if (path === '/metrics' && this.#metricsRegistry !== undefined) {
+      const text = await this.#metricsRegistry.metrics();
+      return send(exchange, 200, this.#metricsRegistry.contentType, Buffer.from(text));
+    }
+    if (path === '/') return sendJson(exchange, 200, { paths: this.#paths() });
     throw unknownPath();
   }
 
+  #paths(): readonly string[] {
+    const { groups } = this.#api.catalog;
+    const resources = groups.flatMap(({ name, versions }) =>
+      name === ''
+        ? ['/api', ...versions.map(({ version: each }) => `/api/${each}`)]
+        : [`/apis/${name}`, ...versions.map(({ groupVersion }) => `/apis/${groupVersion}`)],
+    );
+    const own = ['/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version'];
+    return [...resources, ...own].toSorted();
+  }
+
   async #fail(exchange: Exchange, cause: unknown): Promise<void> {
-    const { res, context } = exchange;
+    const { res, context, method, req } = exchange;
     const error = toStatusError(context.signal.aborted ? (context.signal.reason ?? cause) : cause);
     if (error.reason === 'InternalError' && !res.destroyed) {
-      this.#log.error('request failed', {
-        method: exchange.method,
-        url: exchange.req.url,
-        user: context.user.username,
-        error: cause,
-      });
+      this.#log.error('request failed', { method, url: req.url, user: context.user.username, error: cause });
     }
     if (res.headersSent) res.destroy();
     else await sendError(exchange, error);
   }
+
+  #labels({ method, query }: Exchange, parsed: RequestPath | undefined) {
+    const path = parsed?.is === 'resource' ? parsed.resource : undefined;
+    const kind = path === undefined ? undefined : this.#kindOf(path);
+    if (path === undefined || kind === undefined) return { verb: 'OTHER', group: '', version: '', resource: '' };
+    const { group, version: kindVersion, plural } = kind;
+    return {
+      verb: metricVerb(method, query, path, isConnect(kind, path)),
+      group,
+      version: kindVersion,
+      resource: plural,
+    };
+  }
+}
+
+/** Source: k8s.io/apiserver/pkg/endpoints/metrics (canonicalVerb). */
+function metricVerb(method: string, query: URLSearchParams, { name }: ResourcePath, connect: boolean): string {
+  if (connect) return 'CONNECT';
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      if (flagOf(query, 'watch') === true) return 'WATCH';
+      return name === undefined ? 'LIST' : 'GET';
+    case 'DELETE':
+      return name === undefined ? 'DELETECOLLECTION' : 'DELETE';
+    case 'POST':
+    case 'PUT':
+    case 'PATCH':
+      return method;
+    default:
+      return 'OTHER';
+  }
+}
+
+function splitUrl(url = '/'): { readonly path: string; readonly query: URLSearchParams } {
+  const question = url.indexOf('?');
+  return question < 0
+    ? { path: url, query: new URLSearchParams() }
+    : { path: url.slice(0, question), query: new URLSearchParams(url.slice(question + 1)) };
+}
+
+const tooSlow = () => timeout(`Timeout: request did not complete within the allotted ${requestMsMax / 1000} seconds`);
+
+function refuseUpgrade(socket: Duplex, cause: unknown): void {
+  if (socket.destroyed) return;
+  const error = toStatusError(cause);
+  const body = JSON.stringify(error.toStatus());
+  socket.end(
+    [
+      `HTTP/1.1 ${error.code} ${STATUS_CODES[error.code] ?? 'Error'}`,
+      'content-type: application/json',
+      `content-length: ${Buffer.byteLength(body)}`,
+      'connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
 }
 
 function version(): unknown {

@@ -130,7 +130,14 @@ async function undo(change: HostChange, run: RunCommand, signal: AbortSignal): P
 
 /** The arguments of an iptables rule that lets the bridge's traffic pass. */
 export const forwardRule = (bridge: string, direction: '-i' | '-o'): readonly string[] => [
-  ...[direction, bridge, '-m', 'comment', '--comment', 'tutti: pods', '-j', 'ACCEPT'],
+  direction,
+  bridge,
+  '-m',
+  'comment',
+  '--comment',
+  'tutti: pods',
+  '-j',
+  'ACCEPT',
 ];
 
 /** Runs `ip` and throws its complaint, but for "already there". */

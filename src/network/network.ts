@@ -29,7 +29,7 @@ import type { TableFacts } from './service-proxy/table.ts';
 
 export interface NetworkOptions {
   /** Must be running. Its pods may be those of this node alone. */
-  readonly informers: Pick<Informers, 'on' | 'get' | 'synced'>;
+  readonly informers: Pick<Informers, 'on' | 'get' | 'hold' | 'synced'>;
   readonly nodeName: string;
   /** The node's zone (`topology.kubernetes.io/zone`), if it has one. */
   readonly zone?: string;
@@ -136,11 +136,18 @@ class NodeNetwork implements Network {
 
     using zoneIndex = new Zone(this.#index);
     this.#index.start();
+    informers.hold(Pod); // known before the table is written, or host ports would be gone for a moment
     await informers.synced(signal);
     await using dns = await this.#listen(zoneIndex, signal);
     await changes.note({ kind: 'table', name: table });
     const tableFacts: TableFacts = {
-      ...{ table, bridge, clusterCidr, serviceCidr, bridgeNetfilter, podCidr: nodeCidr, ownAddresses: [dnsIp] },
+      table,
+      bridge,
+      clusterCidr,
+      serviceCidr,
+      bridgeNetfilter,
+      podCidr: nodeCidr,
+      ownAddresses: [dnsIp],
       ...(dns.port === dnsPort ? {} : { dnsPort: dns.port }),
     };
     const proxy = new ServiceProxy({

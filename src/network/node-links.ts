@@ -37,7 +37,7 @@ export class NodeLinks {
     const ip = (...args: readonly string[]) => ensureWithIp(this.#run, args, signal);
     await this.#changes.note({ kind: 'bridge', name: bridge });
     await ip('link', 'add', bridge, 'type', 'bridge');
-    await ip('address', 'add', gateway, 'dev', bridge);
+    await ip('address', 'replace', gateway, 'dev', bridge);
     await ip('link', 'set', bridge, 'up');
     // Router advertisements from a pod must not configure the host (CVE-2020-10749). Gone with the bridge.
     await writeSysctl(`net.ipv6.conf.${bridge}.accept_ra`, '0').catch(() => {});
@@ -47,7 +47,7 @@ export class NodeLinks {
     for (const address of ownAddresses) {
       // On loopback: CNI's bridge plugin refuses a bridge whose first address is not the gateway's.
       await this.#changes.note({ kind: 'address', device: 'lo', address: `${address}/32` });
-      await ip('address', 'add', `${address}/32`, 'dev', 'lo', 'scope', 'host');
+      await ip('address', 'replace', `${address}/32`, 'dev', 'lo', 'scope', 'host');
     }
     if (!(await this.#set('net.ipv4.ip_forward', '1'))) {
       throw unavailable(

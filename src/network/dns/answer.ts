@@ -196,8 +196,13 @@ const soa = ({ domain }: DomainFacts) =>
     type: 'SOA',
     ttl,
     data: {
-      ...{ mname: `ns.dns.${domain}`, rname: `hostmaster.${domain}`, serial: 1 },
-      ...{ refresh: 7_200, retry: 1_800, expire: 86_400, minimum: ttl },
+      mname: `ns.dns.${domain}`,
+      rname: `hostmaster.${domain}`,
+      serial: 1,
+      refresh: 7_200,
+      retry: 1_800,
+      expire: 86_400,
+      minimum: ttl,
     },
   });
 

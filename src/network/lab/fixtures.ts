@@ -44,7 +44,7 @@ export function slice(
 }
 
 /** Informers without a server: `set()` and `delete()` are what a watch would tell. */
-export class FakeInformers implements Pick<Informers, 'on' | 'get' | 'synced'> {
+export class FakeInformers implements Pick<Informers, 'on' | 'get' | 'hold' | 'synced'> {
   readonly #objects = new Map<string, Map<string, ApiObject>>();
   readonly #handlers = new Map<string, Set<(event: CacheEvent<ApiObject>) => void>>();
 
@@ -61,6 +61,8 @@ export class FakeInformers implements Pick<Informers, 'on' | 'get' | 'synced'> {
     const key = typeof ref === 'string' ? ref : keyOf(ref);
     return this.#objects.get(kind.kind)?.get(key) as T | undefined;
   }
+
+  hold(): void {}
 
   async synced(): Promise<void> {}
 

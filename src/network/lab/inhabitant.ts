@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { lookUp } from './look-up.ts';
 import type { Order } from './lab.ts';
 
 /**
@@ -56,6 +57,7 @@ function askUdp(host: string, port: number, localPort: number): Promise<string> 
 
 async function obey(order: Order): Promise<unknown> {
   if (order.do === 'listen') return listen(order);
+  if (order.do === 'look-up') return lookUp(order.server, 53, order);
   const replies: string[] = [];
   for (let i = 0; i < (order.times ?? 1); i++) {
     const { protocol, host, port, localPort = 0 } = order;

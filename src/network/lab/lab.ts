@@ -1,9 +1,14 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import type { RecordType } from 'dns-packet';
 import { fileURLToPath } from 'node:url';
 import { runChecked, runCommand, type RunCommand } from '../command.ts';
+import { PlacedProcess } from './placed-process.ts';
+
+/** A reply of a DNS server: the code's name, whether it was truncated, and `TYPE data` of each answer. */
+export interface DnsOutcome {
+  readonly code: string;
+  readonly isTruncated: boolean;
+  readonly answers: readonly string[];
+}
 
 /** What an inhabitant of the laboratory can be told to do. */
 export type Order =
@@ -13,6 +18,13 @@ export type Order =
       readonly port: number;
       readonly host?: string;
       readonly name: string;
+    }
+  | {
+      readonly do: 'look-up';
+      readonly protocol: 'tcp' | 'udp';
+      readonly server: string;
+      readonly name: string;
+      readonly type: RecordType;
     }
   | {
       readonly do: 'ask';
@@ -34,21 +46,24 @@ let labs = 0;
 export class Lab implements AsyncDisposable {
   readonly #prefix = `tt${process.pid}x${labs++}`;
   readonly #signal: AbortSignal;
-  readonly #places = new Map<string, Inhabitant>();
+  readonly #places = new Map<string, PlacedProcess>();
 
   private constructor(signal: AbortSignal) {
     this.#signal = signal;
   }
 
-  static async open(signal: AbortSignal): Promise<Lab> {
+  /** With `bare`, the node gets no bridge and forwards nothing: the network under test is to see to that. */
+  static async open(signal: AbortSignal, { bare = false } = {}): Promise<Lab> {
     const lab = new Lab(signal);
     try {
       await lab.#addNamespace('node');
       await lab.#addNamespace('outside');
       await lab.#cable('node', 'eth0', '192.0.2.2/24', 'outside', 'eth0', '192.0.2.1/24');
-      await lab.ip('node', 'link add tutti0 type bridge', 'addr add 10.244.0.1/24 dev tutti0', 'link set tutti0 up');
       await lab.ip('node', 'route add default via 192.0.2.1');
-      await runChecked(lab.runIn('node'), 'sysctl', ['-qw', 'net.ipv4.ip_forward=1'], { signal });
+      const forwarding = `net.ipv4.ip_forward=${bare ? 0 : 1}`;
+      await runChecked(lab.runIn('node'), 'sysctl', ['-qw', forwarding], { signal });
+      if (bare) return lab;
+      await lab.ip('node', 'link add tutti0 type bridge', 'addr add 10.244.0.1/24 dev tutti0', 'link set tutti0 up');
       return lab;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
@@ -63,6 +78,11 @@ export class Lab implements AsyncDisposable {
     await this.#cable('node', port, undefined, name, 'eth0', `${address}/24`);
     await this.ip('node', `link set ${port} master tutti0`, `link set ${port} type bridge_slave hairpin on`);
     await this.ip(name, 'route add default via 10.244.0.1');
+  }
+
+  /** Adds a pod without any cable: a CNI plugin is to lay it. */
+  async addUnconnectedPod(name: string): Promise<void> {
+    await this.#addNamespace(name);
   }
 
   /** The namespace's name for `ip` and `nsenter`. */
@@ -94,6 +114,10 @@ export class Lab implements AsyncDisposable {
     return (await this.#at(place).tell({ do: 'ask', ...order })) as readonly string[];
   }
 
+  async lookUp(place: string, order: Omit<Extract<Order, { do: 'look-up' }>, 'do'>): Promise<DnsOutcome> {
+    return (await this.#at(place).tell({ do: 'look-up', ...order })) as DnsOutcome;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#places.values()].map((one) => one[Symbol.asyncDispose]()));
     const signal = AbortSignal.timeout(10_000);
@@ -102,7 +126,7 @@ export class Lab implements AsyncDisposable {
     }
   }
 
-  #at(place: string): Inhabitant {
+  #at(place: string): PlacedProcess {
     const inhabitant = this.#places.get(place);
     if (inhabitant === undefined) throw new Error(`there is no "${place}" in this laboratory`);
     return inhabitant;
@@ -110,7 +134,7 @@ export class Lab implements AsyncDisposable {
 
   async #addNamespace(place: string): Promise<void> {
     await runChecked(runCommand, 'ip', ['netns', 'add', this.namespace(place)], { signal: this.#signal });
-    this.#places.set(place, new Inhabitant(this.namespace(place), this.#signal));
+    this.#places.set(place, new PlacedProcess(this.namespace(place), inhabitantFile, this.#signal));
     await this.ip(place, 'link set lo up');
   }
 
@@ -126,41 +150,5 @@ export class Lab implements AsyncDisposable {
     if (aIp !== undefined) await this.ip(a, `addr add ${aIp} dev ${aName}`);
     await this.ip(a, `link set ${aName} up`);
     await this.ip(b, `addr add ${bIp} dev ${bName}`, `link set ${bName} up`);
-  }
-}
-
-/** The process in a namespace, started on its first order. */
-class Inhabitant implements AsyncDisposable {
-  readonly #namespace: string;
-  readonly #signal: AbortSignal;
-  #child: ChildProcessByStdio<Writable, Readable, null> | undefined;
-  #replies: AsyncIterator<string> | undefined;
-
-  constructor(namespace: string, signal: AbortSignal) {
-    this.#namespace = namespace;
-    this.#signal = signal;
-  }
-
-  async tell(order: Order): Promise<unknown> {
-    this.#signal.throwIfAborted();
-    if (this.#child === undefined) {
-      const args = [`--net=/run/netns/${this.#namespace}`, process.execPath, inhabitantFile];
-      this.#child = spawn('nsenter', args, { stdio: ['pipe', 'pipe', 'inherit'] });
-      this.#replies = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-    }
-    this.#child.stdin.write(`${JSON.stringify(order)}\n`);
-    const reply = await this.#replies?.next();
-    if (reply === undefined || reply.done === true) throw new Error(`the process in ${this.#namespace} ended`);
-    const { value, error } = JSON.parse(reply.value) as { value?: unknown; error?: string };
-    if (error !== undefined) throw new Error(error);
-    return value;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
   }
 }

@@ -21,8 +21,9 @@ import type {
   Schema,
 } from '#machinery/schema.ts';
 
-type FieldRow = readonly [number | readonly number[], string, Extras?];
-interface Extras {
+/** `[number, type, extras?]` */
+export type FieldRow = readonly [number | readonly number[], string, Extras?];
+export interface Extras {
   readonly d?: unknown;
   readonly l?: 'atomic' | 'set' | 'map';
   readonly k?: readonly string[];
@@ -31,7 +32,7 @@ interface Extras {
   readonly p?: string;
   readonly x?: Readonly<Record<string, unknown>>;
 }
-interface Row {
+export interface Row {
   readonly f?: Readonly<Record<string, FieldRow>>;
   readonly r?: readonly string[];
   readonly g?: readonly string[];
@@ -51,11 +52,6 @@ export function definition(name: string): ObjectSchema {
   const schema = schemaOf(name);
   if (schema.type !== 'object') throw new Error(`${name} has no fields`);
   return schema;
-}
-
-/** The short names of all definitions of a package such as `io.k8s.api.core.v1`. */
-export function definitionsOf(pkg: string): readonly string[] {
-  return Object.keys(tableOf(pkg));
 }
 
 /** The schema of any definition, free-form ones such as `RawExtension` included. Throws on an unknown name. */

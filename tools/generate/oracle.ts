@@ -14,9 +14,10 @@ export interface OpenApiSchema {
   readonly properties?: Readonly<Record<string, OpenApiSchema>>;
   readonly required?: readonly string[];
   readonly 'x-kubernetes-group-version-kind'?: readonly GroupVersionKind[];
-  readonly 'x-kubernetes-list-type'?: string;
+  readonly 'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map';
   readonly 'x-kubernetes-list-map-keys'?: readonly string[];
-  readonly 'x-kubernetes-map-type'?: string;
+  readonly 'x-kubernetes-map-type'?: 'atomic' | 'granular';
+  /** One or several, with commas between. */
   readonly 'x-kubernetes-patch-strategy'?: string;
   readonly 'x-kubernetes-patch-merge-key'?: string;
   readonly 'x-kubernetes-unions'?: readonly unknown[];

@@ -1,25 +1,6 @@
+import type { Extras, FieldRow, Row } from '#api/definitions.ts';
 import { protoPackageOf, packageOf, scalarDefinitions, shortNameOf } from './names.ts';
 import type { OpenApiSchema, Oracle, ProtoField } from './oracle.ts';
-
-/** Type code of the tables; `src/api/definitions.ts` documents the grammar. */
-export type FieldRow = readonly [number | readonly number[], string, Extras?];
-export interface Extras {
-  readonly d?: unknown;
-  readonly l?: string;
-  readonly k?: readonly string[];
-  readonly m?: string;
-  readonly s?: readonly string[];
-  readonly p?: string;
-  readonly x?: Readonly<Record<string, unknown>>;
-}
-export interface Row {
-  readonly f?: Readonly<Record<string, FieldRow>>;
-  readonly r?: readonly string[];
-  readonly g?: readonly string[];
-  readonly m?: string;
-  readonly u?: readonly unknown[];
-  readonly a?: 'any' | 'object';
-}
 
 type Presence = Readonly<Record<string, string>>;
 interface Numbered {
@@ -124,7 +105,7 @@ function typeOf(schema: OpenApiSchema, pkg: string): [string, Extras] {
   const extras: { -readonly [K in keyof Extras]: Extras[K] } = {};
   const ref = refOf(schema);
   const strategy = schema['x-kubernetes-patch-strategy'];
-  if (strategy !== undefined) extras.s = strategy.split(',');
+  if (strategy !== undefined) extras.s = strategy.split(',') as ('merge' | 'replace' | 'retainKeys')[]; // the only ones there are
   if (schema['x-kubernetes-patch-merge-key'] !== undefined) extras.p = schema['x-kubernetes-patch-merge-key'];
   if (schema['x-kubernetes-list-map-keys'] !== undefined) extras.k = schema['x-kubernetes-list-map-keys'];
   if (schema['x-kubernetes-map-type'] !== undefined) extras.m = schema['x-kubernetes-map-type'];

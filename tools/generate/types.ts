@@ -1,5 +1,5 @@
 import { alwaysPresent, placeOf, type Place } from './names.ts';
-import type { FieldRow, Row } from './tables.ts';
+import type { FieldRow, Row } from '#api/definitions.ts';
 
 /** Generated types that already exist, written by hand, in `machinery/object.ts`. */
 const handWritten = new Set(['ListMeta', 'ManagedFieldsEntry', 'ObjectMeta', 'OwnerReference']);

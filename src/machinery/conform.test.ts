@@ -11,7 +11,7 @@ const object = (fields: Record<string, Field>, rest: Partial<ObjectSchema> = {})
   required: [],
   ...rest,
 });
-const text: Schema = { type: 'string' };
+const words: Schema = { type: 'string' };
 const port = object(
   {
     port: { schema: { type: 'integer', format: 'int32' } },
@@ -21,17 +21,17 @@ const port = object(
 );
 const thing = object(
   {
-    name: { schema: text },
+    name: { schema: words },
     title: { schema: { type: 'string', default: '' } },
     replicas: { schema: { type: 'integer', format: 'int32' }, pointer: true },
     size: { schema: { type: 'integer', format: 'int64' } },
     paused: { schema: { type: 'boolean' } },
     ratio: { schema: { type: 'number' }, pointer: true },
     limits: { schema: { type: 'map', values: { type: 'quantity' } } },
-    labels: { schema: { type: 'map', values: text } },
+    labels: { schema: { type: 'map', values: words } },
     ports: { schema: { type: 'array', items: port } },
-    args: { schema: { type: 'array', items: text } },
-    items: { schema: { type: 'array', items: text } },
+    args: { schema: { type: 'array', items: words } },
+    items: { schema: { type: 'array', items: words } },
     created: { schema: { type: 'string', format: 'date-time' } },
     renewed: { schema: { type: 'string', format: 'micro-time' } },
     secret: { schema: { type: 'string', format: 'byte' } },
@@ -58,7 +58,7 @@ test('conform() prunes unknown fields and names their paths', () => {
 });
 
 test('conform() keeps unknown fields where the schema says so', () => {
-  const free = object({ a: { schema: text } }, { preserveUnknownFields: true });
+  const free = object({ a: { schema: words } }, { preserveUnknownFields: true });
   assert.deepEqual(conform(free, { a: 'x', b: { c: [1] } }), {
     value: { a: 'x', b: { c: [1] } },
     unknown: [],

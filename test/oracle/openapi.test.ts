@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { builtinKinds } from '#api/kinds.ts';
-import { readOracle, type Operation } from '../../../tools/generate/oracle.ts';
-import { componentsOf } from './components.ts';
-import { openapiV3Document } from './v3.ts';
+import { readOracle, type Operation } from '../../tools/generate/oracle.ts';
+import { componentsOf } from '#apiserver/openapi/components.ts';
+import { openapiV3Document } from '#apiserver/openapi/v3.ts';
 
-const folder = join(import.meta.dirname, '../../../../shared/oracle');
+const folder = join(import.meta.dirname, '../../../shared/oracle');
 const skip = existsSync(folder) ? false : 'the oracle is absent: ../shared/oracle';
 
 /** Without our descriptions; `allOf` around nothing but a reference means the reference. */

@@ -118,6 +118,25 @@ describe("a node's network as a whole", { skip: process.getuid?.() === 0 ? false
     assert.equal(await network.tell({ do: 'drain', podUid: 'unheard-of' }), true);
   });
 
+  test('node ports and host ports answer on loopback too', async () => {
+    const ports = [{ name: 'http', port: 80, protocol: 'TCP', nodePort: 30080 }];
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace: 'default', name: 'a', uid: 'a' },
+      spec: { nodeName: 'n1', containers: [{ name: 'c', ports: [{ containerPort: 8080, hostPort: 8099 }] }] },
+      status: { phase: 'Running', podIP: addresses['a'] },
+    };
+    await network.tell({ do: 'set', objects: [service('np', { clusterIP: '10.96.1.2', ports }), pod] });
+    await network.tell({
+      do: 'set',
+      objects: [slice('np', [{ name: 'http', port: 8080, protocol: 'TCP' }], [{ ip: addresses['b'] ?? '' }])],
+    });
+    assert.deepEqual(await lab.ask('node', { protocol: 'tcp', host: '127.0.0.1', port: 30080 }), ['b 10.244.0.1']);
+    assert.deepEqual(await lab.ask('node', { protocol: 'tcp', host: '127.0.0.1', port: 8099 }), ['a 10.244.0.1']);
+    assert.deepEqual(await lab.ask('outside', { protocol: 'tcp', host: '192.0.2.2', port: 8099 }), ['a 192.0.2.1']);
+  });
+
   test('an interface and an address that somebody removed come back', async () => {
     await lab.ip('node', 'addr del 10.96.0.10/32 dev lo');
     for (;;) {
@@ -132,6 +151,7 @@ describe("a node's network as a whole", { skip: process.getuid?.() === 0 ? false
     await network.tell({ do: 'stop' });
     const [reply] = await lab.ask('node', { protocol: 'tcp', host: '10.96.1.1', port: 80 });
     assert.equal(reply?.[0], 'b');
+    assert.deepEqual(await lab.ask('node', { protocol: 'tcp', host: '127.0.0.1', port: 30080 }), ['ECONNREFUSED']);
     for (const pod of ['a', 'b']) await callCni('DEL', pod);
     const removed = (await network.tell({ do: 'reset', dataDir })) as readonly string[];
     assert.deepEqual([...removed].map((line) => line.replace(dataDir, '…')).sort(), [
@@ -151,3 +171,31 @@ describe("a node's network as a whole", { skip: process.getuid?.() === 0 ? false
     assert.deepEqual(await network.tell({ do: 'reset', dataDir }), []);
   });
 });
+
+describe(
+  'a node whose port 53 is taken by another program',
+  { skip: process.getuid?.() === 0 ? false : 'needs root' },
+  () => {
+    test('cluster DNS answers all the same, on its own address', async () => {
+      const signal = AbortSignal.timeout(30_000);
+      await using lab = await Lab.open(signal, { bare: true });
+      await using network = new PlacedProcess(lab.namespace('node'), processFile, signal);
+      const dataDir = await mkdtemp(join(tmpdir(), 'tutti-network-'));
+      try {
+        await lab.listen('node', 'tcp', 53);
+        await lab.listen('node', 'udp', 53);
+        await network.tell({ do: 'start', dataDir, resolvConf: '/dev/null' });
+        await network.tell({ do: 'set', objects: [service('web', { clusterIP: '10.96.1.1', ports: [] })] });
+        await lab.addPod('a', '10.244.0.11');
+        for (const place of ['node', 'a']) {
+          for (const protocol of ['udp', 'tcp'] as const) {
+            const query = { protocol, server: '10.96.0.10', name: 'web.default.svc.cluster.local', type: 'A' as const };
+            assert.deepEqual((await lab.lookUp(place, query)).answers, ['A 10.96.1.1'], `${place} ${protocol}`);
+          }
+        }
+      } finally {
+        await rm(dataDir, { recursive: true, force: true });
+      }
+    });
+  },
+);

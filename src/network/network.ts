@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { Pod } from '#api/core/pod.ts';
+import { Service } from '#api/core/service.ts';
 import type { Informers } from '#client/cache.ts';
 import { abortable } from '#lib/abortable.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
@@ -19,6 +20,7 @@ import { Zone } from './dns/zone.ts';
 import { drainGate, type DrainGate } from './drain.ts';
 import { HostChanges } from './host-changes.ts';
 import { formatBlock, gatewayOf, parseBlock } from './ipv4.ts';
+import { hostPortsOnLoopback, LoopbackPorts, nodePortsOnLoopback } from './loopback-ports.ts';
 import { NodeLinks } from './node-links.ts';
 import { ServiceIndex } from './service-index.ts';
 import { hostPortElements, hostPortsOf } from './service-proxy/elements.ts';
@@ -159,10 +161,17 @@ class NodeNetwork implements Network {
       clock,
       log,
     });
+    await using loopback = new LoopbackPorts(log);
     using _pods = informers.on(Pod, ({ type, object }) => {
-      const { namespace = '', name = '' } = object.metadata ?? {};
+      const key = keyOf({ namespace: object.metadata?.namespace ?? '', name: object.metadata?.name ?? '' });
       const ports = type === 'DELETED' ? [] : hostPortsOf(object, nodeName);
-      proxy.setHostPorts(keyOf({ namespace, name }), hostPortElements(ports));
+      proxy.setHostPorts(key, hostPortElements(ports));
+      loopback.set(`pod ${key}`, hostPortsOnLoopback(ports));
+    });
+    using _services = informers.on(Service, ({ type, object }) => {
+      const key = keyOf({ namespace: object.metadata?.namespace ?? '', name: object.metadata?.name ?? '' });
+      const service = type === 'DELETED' ? undefined : object;
+      loopback.set(`service ${key}`, nodePortsOnLoopback(service, gatewayOf(block)));
     });
     this.#proxy.resolve(proxy);
     await Promise.all([proxy.run(signal), this.#watchHost(links, bridge, signal)]);

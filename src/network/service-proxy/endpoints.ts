@@ -61,7 +61,7 @@ const target = ({ ip, port }: Candidate): Target => ({ ip, port });
 
 /** Who serves under the policy `Cluster`: the ready ones, near ones first where hints say so, else those still serving. */
 export function clusterBackends(candidates: readonly Candidate[], facts: ProxyFacts): Backends {
-  const ready = candidates.filter(({ ready }) => ready);
+  const ready = candidates.filter((one) => one.ready);
   const chosen = ready.length > 0 ? nearest(ready, facts) : candidates.filter((one) => one.servingWhileStopping);
   return { targets: chosen.map(target), whenEmpty: 'refuse' };
 }

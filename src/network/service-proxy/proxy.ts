@@ -58,6 +58,7 @@ export class ServiceProxy {
 
   /** Sets what one pod's host ports need; nothing once it is gone. */
   setHostPorts(podKey: string, elements: readonly Element[]): void {
+    if (elements.length === 0 && !this.#ruleset.has(`pod ${podKey}`)) return;
     this.#ruleset.set(`pod ${podKey}`, elements);
     this.#note();
   }

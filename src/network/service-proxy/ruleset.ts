@@ -50,6 +50,11 @@ export class Ruleset {
     for (const { object, key, value } of elements) this.#claim(object, key, owner, value);
   }
 
+  /** True if `owner` asked for anything. */
+  has(owner: string): boolean {
+    return this.#byOwner.has(owner);
+  }
+
   /** The changes since the last call, or since `takeAll()`. */
   takeDelta(): Delta {
     const remove: Element[] = [];

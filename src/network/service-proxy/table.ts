@@ -16,7 +16,7 @@ export interface TableFacts {
    * answer of a pod to its neighbour would bypass the reverse translation, so such connections are masqueraded.
    */
   readonly bridgeNetfilter: boolean;
-  /** Our DNS server listens on this port instead of 53, because something else on the host has that one. */
+  /** The DNS server on `ownAddresses` listens on this port, because another program of the host has 53. */
   readonly dnsPort?: number;
 }
 
@@ -82,9 +82,7 @@ export function fixedChains(facts: TableFacts): ReadonlyMap<string, readonly str
     [
       'dispatch',
       [
-        ...(own === undefined || dnsPort === undefined
-          ? []
-          : [`ip daddr ${own} meta l4proto { tcp, udp } th dport 53 redirect to :${dnsPort}`]),
+        ...(dnsPort === undefined ? [] : ownAddresses.map((ip) => dnsRedirect(ip, dnsPort))),
         ...(own === undefined ? [] : [`ip daddr ${own} return`]),
         'ip daddr . meta l4proto . th dport vmap @services',
         // Only what is addressed to this node: traffic that it merely routes is nobody's node port (CVE-2025-67499).
@@ -121,6 +119,8 @@ export function fixedChains(facts: TableFacts): ReadonlyMap<string, readonly str
   ]);
 }
 
+const dnsRedirect = (ip: string, port: number) =>
+  `ip daddr ${ip} meta l4proto { tcp, udp } th dport 53 dnat to ${ip}:${port}`;
 const noteAffinity = 'ct status dnat ip daddr . meta l4proto . th dport @affine-targets jump remember-client';
 
 /** Elements in one command; nft reads a longer list no faster, and a piece is what blocks us at a time. */

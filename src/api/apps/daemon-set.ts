@@ -8,6 +8,7 @@ import { ageColumn, column, containerColumns, integer, nameColumn, selectorColum
 import { mapField, withDefaults } from '../rules/defaulting.ts';
 import { nonNegative } from '../rules/fields.ts';
 import { atMostHundredPercent, intOrPercentErrors, isZero } from '../rules/int-or-percent.ts';
+import { resetStatus } from '../rules/reset-status.ts';
 import type * as types from './types.generated.ts';
 import { selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
 
@@ -39,6 +40,7 @@ export const DaemonSet: Kind<DaemonSet> = {
       ),
     );
   },
+  prepareForCreate: resetStatus,
   validate({ spec, status }) {
     return [
       ...ownSelectorErrors('spec', spec.selector, spec.template, 'daemonset'),

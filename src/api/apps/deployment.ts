@@ -7,6 +7,7 @@ import { ageColumn, column, containerColumns, integer, nameColumn, selectorColum
 import { mapField, withDefaults } from '../rules/defaulting.ts';
 import { choice, nonNegative } from '../rules/fields.ts';
 import { atMostHundredPercent, intOrPercentErrors, isZero } from '../rules/int-or-percent.ts';
+import { resetStatus } from '../rules/reset-status.ts';
 import type * as types from './types.generated.ts';
 import { selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
 
@@ -44,6 +45,7 @@ export const Deployment: Kind<Deployment> = {
       ),
     );
   },
+  prepareForCreate: resetStatus,
   validate({ spec, status }) {
     return [
       ...nonNegative('spec.replicas', spec.replicas),

@@ -4,6 +4,7 @@ import { definition } from '../definitions.ts';
 import { ageColumn, containerColumns, integer, nameColumn, selectorColumn } from '../rules/columns.ts';
 import { mapField, withDefaults } from '../rules/defaulting.ts';
 import { nonNegative } from '../rules/fields.ts';
+import { resetStatus } from '../rules/reset-status.ts';
 import type * as types from './types.generated.ts';
 import { selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
 
@@ -30,6 +31,7 @@ export const ReplicaSet: Kind<ReplicaSet> = {
       withTemplateDefaults(withDefaults<types.ReplicaSetSpec>(spec, { replicas: 1 })),
     );
   },
+  prepareForCreate: resetStatus,
   validate({ spec, status }) {
     return [
       ...nonNegative('spec.replicas', spec.replicas),

@@ -9,6 +9,7 @@ import { ageColumn, column, containerColumns, nameColumn } from '../rules/column
 import { mapField, mapItems, withDefaults } from '../rules/defaulting.ts';
 import { choice, nonNegative, sameValue } from '../rules/fields.ts';
 import { atMostHundredPercent, intOrPercentErrors, isZero } from '../rules/int-or-percent.ts';
+import { resetStatus } from '../rules/reset-status.ts';
 import type * as types from './types.generated.ts';
 import { statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
 
@@ -59,6 +60,7 @@ export const StatefulSet: Kind<StatefulSet> = {
       );
     });
   },
+  prepareForCreate: resetStatus,
   validate({ spec, status }) {
     return [
       ...choice('spec.podManagementPolicy', spec.podManagementPolicy, ['OrderedReady', 'Parallel']),

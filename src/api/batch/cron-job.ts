@@ -4,6 +4,7 @@ import { withTemplateDefaults } from '../apps/workload-rules.ts';
 import { definition } from '../definitions.ts';
 import { boolean, ageColumn, column, containerColumns, integer, nameColumn, selectorColumn } from '../rules/columns.ts';
 import { mapField, withDefaults } from '../rules/defaulting.ts';
+import { resetStatus } from '../rules/reset-status.ts';
 import { cronJobErrors, cronJobNameComplaints } from './cron-job-rules.ts';
 import type * as types from './types.generated.ts';
 
@@ -40,6 +41,7 @@ export const CronJob: Kind<CronJob> = {
       ),
     );
   },
+  prepareForCreate: resetStatus,
   validate: cronJobErrors,
   columns: [
     nameColumn,

@@ -158,7 +158,7 @@ function ephemeralUpdateErrors(spec: types.PodSpec, stored: types.PodSpec): Fiel
     ...changedBeyond(
       spec,
       stored,
-      spec.ephemeralContainers === undefined ? {} : { ephemeralContainers: spec.ephemeralContainers },
+      { ephemeralContainers: spec.ephemeralContainers },
       'only `spec.ephemeralContainers` may change here',
     ),
   ];

@@ -6,6 +6,7 @@ import { definition } from '../definitions.ts';
 import { ageColumn, containerColumns, integer, nameColumn, selectorColumn } from '../rules/columns.ts';
 import { mapField, withDefaults } from '../rules/defaulting.ts';
 import { nonNegative } from '../rules/fields.ts';
+import { resetStatus } from '../rules/reset-status.ts';
 import { defaultPodTemplate } from './pod-defaults.ts';
 import { runningTemplateErrors } from './pod-template-rules.ts';
 import type * as types from './types.generated.ts';
@@ -44,6 +45,7 @@ export const ReplicationController: Kind<ReplicationController> = {
     if (labels === undefined || Object.keys(result.metadata?.labels ?? {}).length > 0) return result;
     return { ...result, metadata: { ...result.metadata, labels } };
   },
+  prepareForCreate: resetStatus,
   validate({ spec }) {
     const { selector = {}, template } = spec;
     const errors: FieldError[] = [

@@ -5,6 +5,7 @@ import { ageColumn, column, integer, nameColumn } from '../rules/columns.ts';
 import { nonNegative, optionalChoice } from '../rules/fields.ts';
 import { atMostHundredPercent, intOrPercentErrors } from '../rules/int-or-percent.ts';
 import { labelSelectorErrors } from '../rules/label-selector-rules.ts';
+import { resetStatus } from '../rules/reset-status.ts';
 import type * as types from './types.generated.ts';
 
 export type PodDisruptionBudget = types.PodDisruptionBudget;
@@ -24,6 +25,7 @@ export const PodDisruptionBudget: Kind<PodDisruptionBudget> = {
     status: true,
   },
   /** Source: kubernetes pkg/apis/policy/validation (ValidatePodDisruptionBudgetSpec). */
+  prepareForCreate: resetStatus,
   validate({ spec, status }) {
     const errors = labelSelectorErrors('spec.selector', spec.selector);
     if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) {

@@ -1,0 +1,104 @@
+/** Small valid objects for tests, as clients write them: without defaults. */
+import { conform } from '#machinery/conform.ts';
+import type { Kind } from '#machinery/kind.ts';
+import type { ApiObject } from '#machinery/object.ts';
+
+/** An object as the registry hands it to a kind's rules: it conforms to the schema, and has its defaults. */
+export function defaulted<T extends ApiObject>(kind: Kind<T>, object: unknown): T {
+  const { value, errors, unknown } = conform(kind.schema, object);
+  if (errors.length > 0 || unknown.length > 0) {
+    throw new Error(`sample does not conform: ${[...errors, ...unknown].join('; ')}`);
+  }
+  const conforming = value as T; // conform() says so
+  return kind.defaults?.(conforming) ?? conforming;
+}
+
+/** The same for an object that is being created. */
+export function created<T extends ApiObject>(kind: Kind<T>, object: unknown): T {
+  const { value } = conform(kind.schema, object);
+  const conforming = value as T; // conform() says so
+  const prepared = kind.prepareForCreate?.(conforming) ?? conforming;
+  return kind.defaults?.(prepared) ?? prepared;
+}
+
+const metadata = { name: 'web', namespace: 'default' };
+const container = { name: 'main', image: 'busybox:1.36' };
+const labels = { app: 'web' };
+const template = { metadata: { labels }, spec: { containers: [container] } };
+const selector = { matchLabels: labels };
+
+export const samples = {
+  pod: { metadata, spec: { containers: [container] } },
+  namespace: { metadata: { name: 'team' } },
+  node: { metadata: { name: 'n1' }, spec: {}, status: { capacity: { cpu: '4', memory: '8Gi', pods: '110' } } },
+  service: { metadata, spec: { selector: labels, ports: [{ port: 80 }] } },
+  deployment: { metadata, spec: { selector, template } },
+  replicaSet: { metadata, spec: { selector, template } },
+  statefulSet: { metadata, spec: { selector, template, serviceName: 'web' } },
+  daemonSet: { metadata, spec: { selector, template } },
+  replicationController: { metadata, spec: { selector: labels, template } },
+  job: {
+    metadata: { ...metadata, uid: 'u1' },
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [container] } } },
+  },
+  cronJob: {
+    metadata,
+    spec: {
+      schedule: '*/5 * * * *',
+      jobTemplate: { spec: { template: { spec: { restartPolicy: 'OnFailure', containers: [container] } } } },
+    },
+  },
+  autoscaler: {
+    metadata,
+    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 5 },
+  },
+  budget: { metadata, spec: { selector, minAvailable: 1 } },
+  configMap: { metadata, data: { 'app.conf': 'x' } },
+  secret: { metadata, data: { password: 'c2VjcmV0' } },
+  endpoints: { metadata, subsets: [{ addresses: [{ ip: '10.1.2.3' }], ports: [{ port: 80 }] }] },
+  endpointSlice: {
+    metadata,
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['10.1.2.3'] }],
+    ports: [{ name: 'http', port: 80 }],
+  },
+  event: {
+    metadata,
+    involvedObject: { kind: 'Pod', name: 'web', namespace: 'default' },
+    reason: 'Started',
+    type: 'Normal',
+  },
+  eventsEvent: {
+    metadata,
+    eventTime: '2026-01-01T00:00:00.000000Z',
+    regarding: { kind: 'Pod', name: 'web', namespace: 'default' },
+    reportingController: 'tutti.dev/agent',
+    reportingInstance: 'n1',
+    action: 'Start',
+    reason: 'Started',
+    type: 'Normal',
+  },
+  lease: { metadata, spec: { holderIdentity: 'n1', leaseDurationSeconds: 40 } },
+  volume: {
+    metadata: { name: 'pv' },
+    spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/data' } },
+  },
+  claim: { metadata, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+  storageClass: { metadata: { name: 'fast' }, provisioner: 'tutti.dev/local' },
+  priorityClass: { metadata: { name: 'high' }, value: 1000 },
+  quota: { metadata, spec: { hard: { pods: '10', 'requests.cpu': '4' } } },
+  limitRange: { metadata, spec: { limits: [{ type: 'Container', max: { cpu: '2' } }] } },
+  role: { metadata, rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }] },
+  clusterRole: { metadata: { name: 'reader' }, rules: [{ nonResourceURLs: ['/metrics'], verbs: ['get'] }] },
+  roleBinding: {
+    metadata,
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'web' },
+    subjects: [{ kind: 'User', name: 'ann' }],
+  },
+  clusterRoleBinding: {
+    metadata: { name: 'readers' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reader' },
+    subjects: [{ kind: 'ServiceAccount', name: 'web', namespace: 'default' }],
+  },
+  controllerRevision: { metadata, data: { spec: {} }, revision: 1 },
+} as const;

@@ -45,6 +45,7 @@ export interface AllInOne extends AsyncDisposable {
 /** Addresses that pods and Services get unless a later version asks. The same as upstream's usual ones. */
 const network = {
   serviceCidr: '10.96.0.0/12',
+  clusterCidr: '10.244.0.0/16',
   kubernetesService: '10.96.0.1',
   dnsService: '10.96.0.10',
   clusterDomain: 'cluster.local',
@@ -133,8 +134,7 @@ async function listen(options: AllInOneOptions, store: Store, pki: Pki, log: Log
       pki,
       host: '0.0.0.0',
       port: options.port,
-      admission: [],
-      hooks: [],
+      serviceCidr: network.serviceCidr,
       clock: options.clock,
       log,
     });
@@ -217,6 +217,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
         hostIps,
         dnsService: network.dnsService,
         serviceCidr: network.serviceCidr,
+        clusterCidr: network.clusterCidr,
         clusterDomain: network.clusterDomain,
         agentPort,
         version: versionInfo.gitVersion,

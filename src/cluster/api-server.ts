@@ -1,9 +1,10 @@
+import { Registry as MetricsRegistry } from 'prom-client';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import { Secret } from '#api/core/secret.ts';
 import { ServiceAccount } from '#api/core/service-account.ts';
 import { builtinKinds } from '#api/kinds.ts';
-import type { AdmissionPlugin } from '#apiserver/admission/admission.ts';
+import { builtInAdmission } from '#apiserver/admission/built-in.ts';
 import { Api } from '#apiserver/api.ts';
 import { bearerTokenAuthenticator, cachedTokens } from '#apiserver/authentication/bearer-token.ts';
 import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
@@ -19,8 +20,9 @@ import { ruleAuthorizer } from '#apiserver/authorization/rule-authorizer.ts';
 import { HttpServer } from '#apiserver/http-server.ts';
 import { InProcessClient } from '#apiserver/in-process-client.ts';
 import { Router } from '#apiserver/rest/router.ts';
+import { ServiceAllocator } from '#apiserver/service-allocator.ts';
+import { connectHandler } from '#apiserver/streaming/connect-handler.ts';
 import { agentConnections } from '#apiserver/streaming/node-streams.ts';
-import type { WriteHook } from '#apiserver/verbs/pipeline.ts';
 import type { Client, UserInfo } from '#client/client.ts';
 import type { Clock } from '#lib/clock.ts';
 import { signingKeyOf } from '#lib/jws.ts';
@@ -38,8 +40,7 @@ export interface ApiServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly admission: readonly AdmissionPlugin[];
-  readonly hooks: readonly WriteHook[];
+  readonly serviceCidr: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -84,8 +85,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     store,
     kinds: builtinKinds,
     authorizer: ruleAuthorizer(builtInRules),
-    admission: options.admission,
-    hooks: options.hooks,
+    admission: (registry) => builtInAdmission(registry, { clock, random: Math.random }),
+    hooks: (registry) => [
+      new ServiceAllocator(registry, { clusterCidr: options.serviceCidr, random: Math.random, log }),
+    ],
     reviews: { rules: [builtInRules], tokens, audiences },
     tokenIssuer: tokenIssuer({
       issuer: defaultIssuer,
@@ -120,6 +123,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       clientCertificateAuthenticator(pki.authority, clock),
       bearerTokenAuthenticator(cachedTokens(tokens, clock), audiences),
     ),
+    connect: connectHandler(streams, clock),
+    metrics: new MetricsRegistry(),
     log,
   });
   let http: HttpServer;

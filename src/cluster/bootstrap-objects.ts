@@ -18,22 +18,37 @@ export interface ClusterAddresses {
   readonly dnsService: string;
 }
 
-/** Creates `object`, or brings its fields (not its status) to what it should be. */
+/** Creates `object` unless there is one of its name; returns whether it did. */
+async function ensureExists<T extends ApiObject>(
+  client: Client,
+  kind: Kind<T>,
+  object: T,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { name = '', namespace } = object.metadata ?? {};
+  try {
+    // Asked for first: creating a Service whose address its older self has fails for the address, not for the name.
+    await client.get(kind, namespace === undefined ? { name } : { namespace, name }, { signal });
+    return false;
+  } catch (error) {
+    if (!hasReason(error, 'NotFound')) throw error;
+  }
+  await client.create(kind, object, { signal });
+  return true;
+}
+
+/** Creates `object`, or brings its fields (not its status) to what they should be. */
 async function ensure<T extends ApiObject>(
   client: Client,
   kind: Kind<T>,
   object: T,
   signal: AbortSignal,
 ): Promise<void> {
+  if (await ensureExists(client, kind, object, signal)) return;
   const { name = '', namespace } = object.metadata ?? {};
-  const ref = namespace === undefined ? { name } : { namespace, name };
-  try {
-    await client.create(kind, object, { signal });
-  } catch (error) {
-    if (!hasReason(error, 'AlreadyExists')) throw error;
-    const { apiVersion: _apiVersion, kind: _kind, ...fields } = object;
-    await client.patch(kind, ref, { type: 'merge', patch: fields as Record<string, unknown> }, { signal });
-  }
+  const { apiVersion: _apiVersion, kind: _kind, ...fields } = object;
+  const patch = { type: 'merge', patch: fields as Record<string, unknown> } as const;
+  await client.patch(kind, namespace === undefined ? { name } : { namespace, name }, patch, { signal });
 }
 
 const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
@@ -54,17 +69,10 @@ export async function ensureBootstrapObjects(
   addresses: ClusterAddresses,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const name of namespaces) {
-    await client.create(Namespace, { metadata: { name }, spec: {} }, { signal }).catch((error: unknown) => {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
-    });
+  for (const name of namespaces) await ensureExists(client, Namespace, { metadata: { name }, spec: {} }, signal);
+  for (const { name, value, description } of priorityClasses) {
+    await ensureExists(client, PriorityClass, { metadata: { name }, value, description }, signal);
   }
-  await Promise.all(
-    priorityClasses.map(({ name, value, description }) =>
-      ensure(client, PriorityClass, { metadata: { name }, value, description }, signal),
-    ),
-  );
-
   const { apiServer, kubernetesService, dnsService } = addresses;
   const kubernetes = { namespace: 'default', name: 'kubernetes' };
   await ensure(

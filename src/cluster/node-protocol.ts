@@ -13,6 +13,8 @@ export interface NodeWorkerOptions {
   readonly dnsService: string;
   readonly clusterDomain: string;
   readonly serviceCidr: string;
+  /** All pods of the cluster, wherever. */
+  readonly clusterCidr: string;
   readonly agentPort: number;
   readonly version: string;
   readonly logFile: string;

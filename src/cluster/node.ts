@@ -1,13 +1,34 @@
 import { startAgent, type Agent } from '#agent/agent.ts';
+import { criStreaming } from '#agent/cri-streaming.ts';
 import { listenForStreams } from '#agent/stream-server.ts';
+import { Node } from '#api/core/node.ts';
+import { Pod } from '#api/core/pod.ts';
+import type { Informers } from '#client/cache.ts';
 import { HttpClient } from '#client/http-client.ts';
 import { SharedInformers } from '#client/informer.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import { startNetwork } from '#network/network.ts';
 import type { NodeWorkerOptions } from './node-protocol.ts';
 
 export interface RunningNode extends AsyncDisposable {
   readonly agent: Agent;
+}
+
+/** Waits until the cluster has given the node its block of pod addresses. */
+async function podCidrOf(informers: Informers, nodeName: string, signal: AbortSignal): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const abort = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  using _watching = informers.on(Node, ({ object }) => {
+    const cidr = object.metadata?.name === nodeName ? object.spec.podCIDR : undefined;
+    if (cidr !== undefined && cidr !== '') resolve(cidr);
+  });
+  try {
+    return await promise;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 /**
@@ -27,15 +48,32 @@ export async function startNode(
       userAgent: `tutti-agent/${options.version}`,
     }),
   );
-  const informers = new SharedInformers({ client, clock, log });
-  const { mkdir, writeFile } = await import('node:fs/promises');
-  const { cniConfig } = await import('#network/cni.ts');
-  await mkdir(`${dataDir}/cni/net.d`, { recursive: true });
-  await writeFile(
-    `${dataDir}/cni/net.d/10-tutti.conflist`,
-    JSON.stringify(cniConfig({ bridge: 'tutti0', podCidr: '10.244.0.0/24', leaseDir: `${dataDir}/cni/leases` })),
+  const informers = new SharedInformers({
+    client,
+    clock,
+    log,
+    // An agent may read its own Node and the pods bound to it.
+    scopeOf: (kind) => {
+      if (kind.plural === Pod.plural && kind.group === Pod.group) return { fieldSelector: `spec.nodeName=${nodeName}` };
+      if (kind.plural === Node.plural && kind.group === Node.group)
+        return { fieldSelector: `metadata.name=${nodeName}` };
+      return {};
+    },
+  });
+  const network = resources.use(
+    startNetwork({
+      informers,
+      nodeName,
+      podCidr: (signal) => podCidrOf(informers, nodeName, signal),
+      clusterCidr: options.clusterCidr,
+      serviceCidr: options.serviceCidr,
+      dnsIp: options.dnsService,
+      domain: options.clusterDomain,
+      dataDir,
+      clock,
+      log: log.child({ area: 'network' }),
+    }),
   );
-  const network = { ready: async () => {} };
   const following = informers.run(stop.signal);
   resources.defer(async () => {
     stop.abort(new Error('the node stops'));
@@ -49,11 +87,7 @@ export async function startNode(
       nodeName,
       dataDir,
       network,
-      streaming: {
-        exec: () => {
-          throw new Error('x');
-        },
-      } as never,
+      streaming: criStreaming(clock),
       dns: { servers: [options.dnsService], domain: options.clusterDomain },
       version: options.version,
       streamPort: options.agentPort,

@@ -26,9 +26,13 @@ for (const name of known.includes(wanted as keyof typeof subcommands) ? [wanted 
   await subcommands[name](program);
 }
 
+// The timers of Tutti's loops keep no process alive, but a command must live until it is done.
+const alive = setInterval(() => undefined, 2 ** 30);
 try {
   await program.parseAsync();
 } catch (error) {
   process.stderr.write(explain(error));
   process.exitCode = 1;
+} finally {
+  clearInterval(alive);
 }

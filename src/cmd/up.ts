@@ -115,7 +115,7 @@ async function up(options: UpOptions): Promise<void> {
     port: options.port,
     simNodes,
     etcdEndpoints: options.storeEtcd ?? [],
-    dialects: options.dialect,
+
     logLevel: options.logLevel,
     clock: systemClock,
   });

@@ -1,13 +1,17 @@
 import { Duplex } from 'node:stream';
 import { type RawData, WebSocket } from 'ws';
-import { unavailable } from '#machinery/status-error.ts';
+import { StatusError, unavailable } from '#machinery/status-error.ts';
 import { bytesOf } from './channels.ts';
+
+/** "Internal error" of RFC 6455, §7.4.1: what was connected here has failed. */
+const failed = 1011;
+const reasonBytesMax = 123;
 
 /**
  * A WebSocket's messages as one byte stream. With `halfClose`, an empty message says that a side has nothing more to
  * send, and the connection lives until both have said so; both ends must agree on that. Without it, ending the
  * stream closes the socket. Backpressure holds both ways. Destroying it with an error drops the connection, which is
- * an error at the other end too. Whoever has paused the socket before may stop worrying: reading starts here.
+ * an error at the other end too; of a StatusError the message gets there, as ServiceUnavailable. Whoever has paused the socket before may stop worrying: reading starts here.
  */
 export function socketStream(socket: WebSocket, { halfClose }: { readonly halfClose: boolean }): Duplex {
   let ended = false;
@@ -28,6 +32,7 @@ export function socketStream(socket: WebSocket, { halfClose }: { readonly halfCl
     },
     destroy(error, done) {
       if (error === null) socket.close(1000);
+      else if (error instanceof StatusError) socket.close(failed, reasonOf(error));
       else socket.terminate();
       socket.resume(); // or the closing handshake would never be read
       done(error);
@@ -44,10 +49,17 @@ export function socketStream(socket: WebSocket, { halfClose }: { readonly halfCl
     else if (bytes.length > 0 && !ended && !stream.destroyed && !stream.push(bytes)) socket.pause();
   });
   socket.on('error', () => {}); // followed by close
-  socket.once('close', (code) => {
-    if (halfClose && !ended && code !== 1000) stream.destroy(unavailable('The connection was cut off'));
+  socket.once('close', (code, reason) => {
+    if (code === failed) stream.destroy(unavailable(reason.toString('utf8')));
+    else if (halfClose && !ended && code !== 1000) stream.destroy(new Error('The connection was cut off'));
     else end();
   });
   socket.resume();
   return stream;
+}
+
+/** As much of the message as a close frame holds; a character cut in two becomes the three bytes of U+FFFD. */
+function reasonOf({ message }: Error): string {
+  const bytes = Buffer.from(message).subarray(0, reasonBytesMax - 3);
+  return bytes.toString('utf8');
 }

@@ -1,5 +1,4 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ConfigMap } from '#api/core/config-map.ts';
 import type { Pod } from '#api/core/pod.ts';
@@ -64,7 +63,6 @@ export class PodActions {
       resolver: resolverOf(pod, await hostResolver(), dns),
       cgroupParent: cgroups.pathOf(pod),
       clusterDomain: dns.domain,
-      nodeHostname: hostname(),
     });
   }
 

@@ -14,7 +14,6 @@ export interface SandboxSurroundings {
   readonly resolver: Resolver;
   readonly cgroupParent: string;
   readonly clusterDomain: string;
-  readonly nodeHostname: string;
 }
 
 /** What the runtime is asked for: the pod's namespaces, name, resolver, ports and control group. */
@@ -26,7 +25,8 @@ export function sandboxConfig(pod: Pod, attempt: number, around: SandboxSurround
   const fqdn = spec.setHostnameAsFQDN === true ? fqdnOf(pod, around.clusterDomain) : undefined;
   return {
     metadata: { name: metadata?.name ?? '', namespace: metadata?.namespace ?? '', uid: uidOf(pod), attempt },
-    hostname: isOnHost ? around.nodeHostname : (fqdn ?? hostnameOf(pod)),
+    // On the host's network a pod shares the host's UTS namespace too, whose name is not to be set.
+    hostname: isOnHost ? '' : (fqdn ?? hostnameOf(pod)),
     logDirectory: join(around.paths.podLogs, logDirName(pod)),
     dnsConfig: around.resolver,
     portMappings: isOnHost ? [] : portMappings(pod),

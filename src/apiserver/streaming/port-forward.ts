@@ -6,6 +6,7 @@ import { SpdySession } from '#lib/spdy/session.ts';
 import type { SpdyStream } from '#lib/spdy/stream.ts';
 import { base64Channels, binaryChannels, channelWritable, Flow } from '#client/channels.ts';
 import { keepAlive } from '#client/keep-alive.ts';
+import { StatusError } from '#machinery/status-error.ts';
 import { pinging } from './spdy-session.ts';
 import { portNumber } from './stream-query.ts';
 
@@ -76,17 +77,23 @@ async function forward(
     data.destroy();
     return;
   }
-  await join(data, target);
-  error.end();
+  const failure = await join(data, target);
+  // Clients end the whole forwarding at any word on this stream, so a connection that merely breaks is not one.
+  if (failure instanceof StatusError) error.end(failureText(port, podName, failure));
+  else error.end();
 }
 
-/** Copies both ways until both sides have ended; a failure of one way ends both. */
-async function join(left: Duplex, right: Duplex): Promise<void> {
-  const results = await Promise.allSettled([pipeline(left, right), pipeline(right, left)]);
-  if (results.some(({ status }) => status === 'rejected')) {
+/** Copies both ways until both sides have ended; a failure of one way ends both. Returns what failed, `right` first. */
+async function join(left: Duplex, right: Duplex): Promise<unknown> {
+  let failure: unknown;
+  right.once('error', (error) => (failure = error));
+  const results = await Promise.allSettled([pipeline(right, left), pipeline(left, right)]);
+  for (const result of results) if (result.status === 'rejected') failure ??= result.reason;
+  if (failure !== undefined) {
     left.destroy();
     right.destroy();
   }
+  return failure;
 }
 
 const failureText = (port: number, podName: string, cause: unknown) =>

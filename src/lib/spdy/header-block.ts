@@ -96,6 +96,9 @@ export function encodeHeaders(headers: SpdyHeaders): Buffer {
   return Buffer.concat(parts);
 }
 
+/** An empty stored block, as a sync flush ends with. Go's inflater hands out what it has only when it meets one. */
+const flush = Buffer.of(0, 0, 0, 0xff, 0xff);
+
 /**
  * Writes the header blocks of one direction. Ours are short and few, so they go out as stored (uncompressed) deflate
  * blocks of a valid zlib stream: no compressor to keep, nothing asynchronous, nothing for CRIME to measure.
@@ -111,6 +114,6 @@ export class HeaderWriter {
     stored.writeUInt16LE(content.length ^ 0xffff, 3);
     const start = this.#started ? Buffer.alloc(0) : Buffer.of(0x78, 0x01); // zlib: deflate, 32 KiB window, no dictionary
     this.#started = true;
-    return Buffer.concat([start, stored, content]);
+    return Buffer.concat([start, stored, content, flush]);
   }
 }

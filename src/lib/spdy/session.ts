@@ -174,7 +174,10 @@ export class SpdySession {
       case 'rst-stream': {
         const stream = this.#streams.get(frame.stream);
         this.#streams.delete(frame.stream); // no reset in answer to a reset
-        stream?.destroy(new Error(`The peer reset the stream (status ${frame.status})`));
+        const error = new Error(`The peer reset the stream (status ${frame.status})`);
+        // Before it was accepted, or with another reason than "no longer wanted", it is a failure.
+        if (frame.status === resetStatus.cancel && !this.#replies.has(frame.stream)) stream?.receiveReset(error);
+        else stream?.destroy(error);
         return;
       }
       case 'ping':
@@ -207,6 +210,7 @@ export class SpdySession {
       stream.destroy();
       return this.#reset(id, resetStatus.refusedStream);
     }
+    if (stream.destroyed) return; // and reset
     this.#send({ type: 'syn-reply', stream: id, block: this.#headerWriter.write(noHeaders), fin: false });
     if (fin) stream.receiveEnd();
     if (unidirectional) stream.end();

@@ -213,16 +213,27 @@ test('a reader that is behind holds its sender back within bounds', async ({ sig
   assert.ok((received?.readableLength ?? 0) < 2 * streamBufferBytesMax);
 });
 
-test('a reset on one side is an error on the other, and the session goes on', async ({ signal }) => {
+test('after a reset what has arrived can still be read, writing fails, and the session goes on', async ({ signal }) => {
+  const received: SpdyStream[] = [];
   await using sessions = pair((stream) => {
-    if (stream.header('streamtype') === 'bad') stream.destroy();
+    received.push(stream);
+    if (stream.header('streamtype') === 'bad') stream.write('last words', () => stream.destroy());
     else stream.pipe(stream);
   });
-  const bad = await sessions.client.open(headersOf({ streamtype: 'bad' }), signal).catch((error: unknown) => error);
-  if (!(bad instanceof Error)) await assert.rejects(text(bad as SpdyStream), /reset/);
+  const bad = await sessions.client.open(headersOf({ streamtype: 'bad' }), signal);
+  while (!received[0]?.destroyed) await turn();
+  await turn();
+  assert.equal(await text(bad), 'last words');
+  const written = await new Promise((resolve) => void bad.write('x', resolve));
+  assert.ok(written instanceof Error);
   const good = await sessions.client.open(headersOf({ streamtype: 'good' }), signal);
   good.end('still here');
   assert.equal(await text(good), 'still here');
+});
+
+test('a stream that is reset before it was accepted is refused', async ({ signal }) => {
+  await using sessions = pair((stream) => void stream.destroy());
+  await assert.rejects(sessions.client.open(headersOf({ streamtype: 'bad' }), signal), /reset/);
 });
 
 test('streams beyond the limit, or refused by the application, are refused', async ({ signal }) => {

@@ -15,12 +15,13 @@ const frameBytesMax = 64 * 1024;
 
 /**
  * One stream of a session. Ending it is a half-close; destroying it before both sides have ended resets it. It errors
- * if the peer resets it or the session is lost.
+ * if the session is lost.
  */
 export class SpdyStream extends Duplex {
   readonly id: number;
   readonly headers: SpdyHeaders;
   readonly #link: StreamLink;
+  #reset: Error | undefined;
   #received = false;
   #sent = false;
   #room: (() => void) | undefined;
@@ -50,6 +51,18 @@ export class SpdyStream extends Duplex {
     this.push(null);
   }
 
+  /**
+   * The peer wants nothing more to do with the stream. Go's library ends every stream so, also after an orderly end,
+   * so what has arrived is still handed out and is followed by an ordinary end; only writing fails.
+   */
+  receiveReset(error: Error): void {
+    if (this.destroyed) return;
+    this.#reset = error;
+    if (this.readableEnded) return void this.destroy();
+    this.once('end', () => this.destroy());
+    this.receiveEnd();
+  }
+
   /** Settles once the reader has caught up far enough for the session to go on. */
   room(): Promise<void> | undefined {
     if (this.destroyed || this.readableLength <= streamBufferBytesMax) return undefined;
@@ -61,6 +74,7 @@ export class SpdyStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    if (this.#reset !== undefined) return done(this.#reset);
     const send = (offset: number) => {
       const piece = chunk.subarray(offset, offset + frameBytesMax);
       const next = offset + piece.length;
@@ -71,6 +85,7 @@ export class SpdyStream extends Duplex {
 
   override _final(done: (error?: Error | null) => void): void {
     this.#sent = true;
+    if (this.#reset !== undefined) return done();
     this.#link.data(this, undefined, true, done);
   }
 

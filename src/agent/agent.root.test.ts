@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { text as collect } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { ConfigMap } from '#api/core/config-map.ts';
 import { Node } from '#api/core/node.ts';
@@ -206,15 +208,15 @@ test('A container killed behind our back is restarted; its old log is still ther
 
 test('Restarting the agent restarts no container, and a pod deleted meanwhile is cleaned up', async () => {
   for (const name of ['stays', 'goes']) await node.create(testPod(name, { containers: [container(serve)] }));
-  const before = stateOf(await node.until('stays', isReady, 'ready'));
+  const earlier = stateOf(await node.until('stays', isReady, 'ready'));
   const gone = await node.until('goes', isReady, 'ready');
   const restarting = node.restart();
   node.client.remove(Pod, { namespace: 'default', name: 'goes' });
   await restarting;
   await node.agent.adopted;
-  const after = stateOf(await node.until('stays', isReady, 'ready'));
-  assert.equal(after?.containerID, before?.containerID);
-  assert.equal(after?.restartCount, 0);
+  const later = stateOf(await node.until('stays', isReady, 'ready'));
+  assert.equal(later?.containerID, earlier?.containerID);
+  assert.equal(later?.restartCount, 0);
   using cri = openCri(node.agent.runtimeSocket);
   const labelSelector = { [labels.uid]: gone?.metadata?.uid ?? '' };
   await waitFor(async () => {
@@ -363,14 +365,33 @@ test('A subPath that a link leads out of its volume is refused', async () => {
 
 test('A containerd that is killed comes back and its containers never noticed', async () => {
   await node.create(testPod('steady', { containers: [container(serve)] }));
-  const before = stateOf(await node.until('steady', isReady, 'ready'));
+  const earlier = stateOf(await node.until('steady', isReady, 'ready'));
   const pid = Number((await readFile(`${node.dataDir}/containerd/containerd.pid`, 'utf8')).split(' ')[0]);
   process.kill(pid, 'SIGKILL');
   await node.create(testPod('afterwards', { containers: [container(serve)] }));
   await node.until('afterwards', isReady, 'ready');
-  const after = stateOf(await node.until('steady', isReady, 'ready'));
-  assert.equal(after?.containerID, before?.containerID);
-  assert.equal(after?.restartCount, 0);
+  const later = stateOf(await node.until('steady', isReady, 'ready'));
+  assert.equal(later?.containerID, earlier?.containerID);
+  assert.equal(later?.restartCount, 0);
+});
+
+test('Commands run in a container, with their output, input and exit code; forwarded ports reach its servers', async () => {
+  const ref = { namespace: 'default', name: 'shell' };
+  await node.create(testPod('shell', { containers: [container(`httpd -p 8080 -h /etc; ${serve}`)] }));
+  await node.until('shell', isReady, 'ready');
+  const { streams } = node.agent;
+  const options = { stdin: true, stdout: true, stderr: true, tty: false, signal };
+  const session = await streams.exec(ref, { ...options, command: ['sh', '-c', 'cat; echo bad >&2; exit 3'] });
+  session.stdin?.end('from outside');
+  const [out, err, status] = await Promise.all([text(session.stdout), text(session.stderr), session.done]);
+  assert.deepEqual([out, err, status.reason], ['from outside', 'bad\n', 'NonZeroExitCode']);
+  assert.deepEqual(status.details?.causes, [{ reason: 'ExitCode', message: '3' }]);
+  const socket = await streams.portForward(ref, 8080, { signal });
+  socket.write('GET /passwd HTTP/1.0\r\n\r\n');
+  assert.match(await text(socket), /^HTTP\/1\.[01] 200 OK[^]*nobody/);
+  await assert.rejects(streams.exec({ namespace: 'default', name: 'none' }, { ...options, command: ['x'] }), {
+    reason: 'NotFound',
+  });
 });
 
 test('Stats show what containers and the node use', async () => {
@@ -379,6 +400,8 @@ test('Stats show what containers and the node use', async () => {
   assert.ok((pod?.containers[0]?.memory?.workingSetBytes ?? 0) > 0);
   assert.ok((stats.node.memory?.workingSetBytes ?? 0) > 0);
 });
+
+const text = (stream: Readable | undefined) => (stream === undefined ? Promise.resolve('') : collect(stream));
 
 async function waitFor<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + 20_000;

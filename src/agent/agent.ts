@@ -136,16 +136,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       networkFailure: () => networkFailure,
     });
     const pods = new PodSet(context, signal);
-    spawn(
-      status.register(signal).then(async () => {
-        spawn(runNodeLease({ client, clock, log, nodeName, nodeUid: () => status.node?.metadata?.uid }, signal));
-        spawn(status.run(signal));
-        await awaitNetwork(options, signal, (failure) => {
-          networkFailure = failure;
-          status.wake();
-        });
-      }),
-    );
+    const live = async () => {
+      await status.register(signal);
+      spawn(runNodeLease({ client, clock, log, nodeName, nodeUid: () => status.node?.metadata?.uid }, signal));
+      spawn(status.run(signal));
+      await awaitNetwork(options, signal, (failure) => {
+        networkFailure = failure;
+        status.wake();
+      });
+    };
+    spawn(live());
     spawn(pods.run(signal));
     spawn(rotate(context, signal));
     return {
@@ -202,7 +202,7 @@ class PodSet implements PodWorkers {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { view, clock, log } = this.#context;
+    const { view, log } = this.#context;
     const following = this.#follower.run(signal);
     let swept = false;
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));

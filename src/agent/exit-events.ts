@@ -43,8 +43,10 @@ export class ExitEvents {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.add(resolve);
     using timer = this.#clock.after(ms, resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    const abort = () => resolve();
+    signal.addEventListener('abort', abort, { once: true });
     await promise;
+    signal.removeEventListener('abort', abort);
     this.#waiting.delete(resolve);
     void timer;
   }

@@ -59,17 +59,18 @@ const machines: Readonly<Record<string, Machine>> = {
     elf: 62,
     codeSize: 36,
     code(actionAddress) {
-      const code = Buffer.from([
-        ...[0xb8, 13, 0, 0, 0], // mov eax, rt_sigaction
-        ...[0xbf, 17, 0, 0, 0], // mov edi, SIGCHLD
-        ...[0xbe, 0, 0, 0, 0], // mov esi, action
-        ...[0x31, 0xd2], // xor edx, edx
-        ...[0x41, 0xba, 8, 0, 0, 0], // mov r10d, 8 (size of the mask)
-        ...[0x0f, 0x05], // syscall
-        ...[0xb8, 34, 0, 0, 0], // mov eax, pause
-        ...[0x0f, 0x05], // syscall
-        ...[0xeb, 0xf7], // jmp back to mov eax, pause
-      ]);
+      const instructions = [
+        [0xb8, 13, 0, 0, 0], // mov eax, rt_sigaction
+        [0xbf, 17, 0, 0, 0], // mov edi, SIGCHLD
+        [0xbe, 0, 0, 0, 0], // mov esi, action
+        [0x31, 0xd2], // xor edx, edx
+        [0x41, 0xba, 8, 0, 0, 0], // mov r10d, 8 (size of the mask)
+        [0x0f, 0x05], // syscall
+        [0xb8, 34, 0, 0, 0], // mov eax, pause
+        [0x0f, 0x05], // syscall
+        [0xeb, 0xf7], // jmp back to mov eax, pause
+      ];
+      const code = Buffer.from(instructions.flat());
       code.writeUInt32LE(actionAddress, 11);
       return code;
     },

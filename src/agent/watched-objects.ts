@@ -33,7 +33,7 @@ export function watchObjects(client: Client, clock: Clock, log: Log, signal: Abo
     const listeners = new Set<() => void>();
     const follower = new Follower<ApiObject>({
       client,
-      kind: kind as unknown as Kind<ApiObject>,
+      kind: kind as Kind<ApiObject>,
       scope: { namespace, fieldSelector: `metadata.name=${name}` },
       clock,
       log,

@@ -11,10 +11,11 @@ import { silentLog, type Log } from '#lib/log.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { startAgent, type Agent } from '../agent.ts';
+import { criStreaming } from '../cri-streaming.ts';
 import { layerOfDirectory, writeImageArchive } from '../image-archive.ts';
 import { importImage } from '../image-import.ts';
 import { agentPaths } from '../paths.ts';
-import { removeNode } from '../teardown.ts';
+import { removeNode } from './remove-node.ts';
 
 /** Issues tokens as the API server does, which the fake does not know. */
 class TokenClient extends FakeClient {
@@ -66,10 +67,7 @@ export async function startTestAgent(log: Log = silentLog): Promise<TestAgent> {
       dns: { servers: ['10.96.0.10'], domain: 'cluster.local' },
       version: 'v1.35.0',
       hostIps: ['127.0.0.1'],
-      streaming: {
-        session: () => Promise.reject(new Error('no streaming in this test')),
-        port: () => Promise.reject(new Error('no streaming in this test')),
-      },
+      streaming: criStreaming(systemClock),
     });
   let agent: Agent | undefined;
   const clean = async () => {

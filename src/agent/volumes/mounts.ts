@@ -31,7 +31,7 @@ export async function mountsBelow(dir: string): Promise<readonly string[]> {
       ?.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
     return point === dir || point?.startsWith(`${dir}/`) === true ? [point] : [];
   });
-  return points.reverse();
+  return points.toReversed();
 }
 
 /** Unmounts everything below `dir`; busy mounts are detached and vanish when their last user does. */

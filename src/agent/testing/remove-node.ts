@@ -1,10 +1,10 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
-import { CgroupTree, findCgroups } from './cgroup.ts';
-import { startContainerd, stopContainerd } from './containerd.ts';
-import { agentPaths } from './paths.ts';
-import { removeTree } from './volumes/mounts.ts';
+import { CgroupTree, findCgroups } from '../cgroup.ts';
+import { startContainerd, stopContainerd } from '../containerd.ts';
+import { agentPaths } from '../paths.ts';
+import { removeTree } from '../volumes/mounts.ts';
 
 export interface TeardownOptions {
   readonly dataDir: string;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import { assert as holds, ipV4, property } from 'fast-check';
 import { contains, formatBlock, formatIpv4, gatewayOf, isRoutableTarget, parseBlock, parseIpv4 } from './ipv4.ts';
 
 test('every IPv4 address survives being parsed and formatted', () => {
-  fc.assert(fc.property(fc.ipV4(), (text) => formatIpv4(parseIpv4(text)) === text));
+  holds(property(ipV4(), (text) => formatIpv4(parseIpv4(text)) === text));
 });
 
 test('a block contains its first and last address and neither neighbour', () => {

@@ -140,12 +140,9 @@ export function subtractQuantity(from: string | number, value: string | number):
 
 /** Thousandths, rounded up: how CPU is counted. Exact up to 2^53. */
 export function toMilli(value: string | number): number {
-  const fast = fastNumber(value);
-  if (fast !== undefined) {
-    const milli = fast * 1000;
-    if (Number.isInteger(milli) && Math.abs(milli) <= Number.MAX_SAFE_INTEGER) return milli;
-  }
   if (typeof value === 'string' && /^\d{1,12}m$/.test(value)) return Number(value.slice(0, -1));
+  const units = fastNumber(value);
+  if (units !== undefined && Math.abs(units) <= Number.MAX_SAFE_INTEGER / 1000) return units * 1000;
   return Number(roundUp(parseQuantity(value).nanos, 1_000_000n));
 }
 

@@ -83,8 +83,7 @@ export const StatefulSet: Kind<StatefulSet> = {
   },
   /** Source: kubernetes pkg/apis/apps/validation (ValidateStatefulSetUpdate). */
   validateUpdate({ spec }, { spec: stored }) {
-    const expected: types.StatefulSetSpec = { ...spec };
-    const changed = Object.keys({ ...stored, ...expected }).filter(
+    const changed = Object.keys({ ...stored, ...spec }).filter(
       (key) => !mutable.has(key) && !sameValue(spec[key as keyof typeof spec], stored[key as keyof typeof stored]),
     );
     return changed.length === 0
@@ -152,7 +151,7 @@ function strategyErrors(field: string, { type, rollingUpdate }: types.StatefulSe
 /** The template as its pods will be: each claim template is a volume of theirs. */
 function withClaims({ template, volumeClaimTemplates = [] }: types.StatefulSetSpec): types.StatefulSetSpec['template'] {
   if (template?.spec === undefined || volumeClaimTemplates.length === 0) return template;
-  const claims = new Map(volumeClaimTemplates.map(({ metadata }) => [metadata?.name ?? '', metadata?.name ?? '']));
+  const claims = new Set(volumeClaimTemplates.map(({ metadata }) => metadata?.name ?? ''));
   const volumes = (template.spec.volumes ?? []).filter(({ name }) => !claims.has(name));
   return {
     ...template,
@@ -160,7 +159,7 @@ function withClaims({ template, volumeClaimTemplates = [] }: types.StatefulSetSp
       ...template.spec,
       volumes: [
         ...volumes,
-        ...[...claims.keys()].map((name) => ({
+        ...[...claims].map((name) => ({
           name,
           persistentVolumeClaim: { claimName: name === '' ? 'claim' : name },
         })),

@@ -353,7 +353,7 @@ test('an event reads the same in both of its views', () => {
     lastTimestamp: '2026-01-01T00:55:00Z',
     source: { component: 'agent', host: 'n1' },
   });
-  const cells = Object.fromEntries((Event.columns ?? []).map(({ name, cell }) => [name, cell(stored, now)]));
+  const cells = Object.fromEntries((Event.columns ?? []).map((column) => [column.name, column.cell(stored, now)]));
   assert.deepEqual(cells, {
     'Last Seen': '5m',
     Type: 'Normal',
@@ -371,7 +371,7 @@ test('an event reads the same in both of its views', () => {
   assert.deepEqual(view.regarding, stored.involvedObject);
   assert.deepEqual(eventToStored(view), { ...stored, apiVersion: 'v1' });
   assert.deepEqual(
-    Object.fromEntries((EventsEvent.columns ?? []).map(({ name, cell }) => [name, cell(view, now)])),
+    Object.fromEntries((EventsEvent.columns ?? []).map((column) => [column.name, column.cell(view, now)])),
     cells,
   );
 });

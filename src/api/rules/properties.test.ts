@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { conform } from '#machinery/conform.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { apiVersionOf } from '#machinery/kind.ts';

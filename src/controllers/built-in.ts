@@ -1,0 +1,51 @@
+import type { Kind } from '#machinery/kind.ts';
+import type { Controller } from './controller.ts';
+import { deploymentController } from './deployment.ts';
+import { disruptionController } from './disruption.ts';
+import { endpointSliceController } from './endpoint-slice.ts';
+import { endpointsController } from './endpoints.ts';
+import { garbageCollector } from './garbage-collector.ts';
+import { namespaceController } from './namespace.ts';
+import type { EvictionRates } from './node-health-plan.ts';
+import { nodeIpam, type NodeIpamOptions } from './node-ipam.ts';
+import { nodeLifecycleController, type NodeLifecycleOptions } from './node-lifecycle.ts';
+import { nodeTaintController } from './node-taint.ts';
+import { podGc, type PodGcOptions } from './pod-gc.ts';
+import { replicaSetController } from './replica-set.ts';
+import { replicationControllerController } from './replication-controller.ts';
+import { rootCaPublisher } from './root-ca-publisher.ts';
+import { serviceAccountController } from './service-account.ts';
+import { taintEvictionController } from './taint-eviction.ts';
+
+export interface BuiltInOptions {
+  /** All kinds the API serves: what namespaces are emptied of, and what garbage is looked for among. */
+  readonly kinds: readonly Kind[];
+  /** PEM of the authority that vouches for the API server; not published if absent. */
+  readonly authority?: string;
+  /** `false` where something else gives nodes their pod ranges. */
+  readonly nodeIpam?: Partial<NodeIpamOptions> | false;
+  readonly nodeLifecycle?: Partial<NodeLifecycleOptions>;
+  readonly eviction?: Partial<EvictionRates>;
+  readonly podGc?: Partial<PodGcOptions>;
+}
+
+/** Every controller of a cluster. */
+export function builtInControllers(options: BuiltInOptions): readonly Controller[] {
+  return [
+    deploymentController,
+    replicaSetController,
+    replicationControllerController,
+    endpointSliceController,
+    endpointsController,
+    disruptionController,
+    namespaceController(options.kinds),
+    garbageCollector(options.kinds),
+    nodeLifecycleController(options.nodeLifecycle),
+    nodeTaintController(options.eviction),
+    taintEvictionController,
+    podGc(options.podGc),
+    serviceAccountController,
+    ...(options.authority === undefined ? [] : [rootCaPublisher(options.authority)]),
+    ...(options.nodeIpam === false ? [] : [nodeIpam(options.nodeIpam)]),
+  ];
+}

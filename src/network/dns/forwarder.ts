@@ -41,7 +41,10 @@ export class Forwarder {
     if (asking === undefined) {
       const servers = this.#options.upstreams();
       if (servers.length === 0 || this.#underWay.size >= concurrentMax) return undefined;
-      asking = this.#askInTurn(servers, question, signal).finally(() => this.#underWay.delete(key));
+      // A turn later, so that the question counts as under way before anything is sent.
+      asking = Promise.resolve()
+        .then(() => this.#askInTurn(servers, question, signal))
+        .finally(() => this.#underWay.delete(key));
       this.#underWay.set(key, asking);
     }
     const reply = await asking;

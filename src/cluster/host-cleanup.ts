@@ -67,14 +67,16 @@ async function removeControlGroups({ cgroup }: AgentPaths, removed: string[]): P
     }
     await rmdir(group);
   };
+  let count = 0;
   for (const hierarchy of hierarchies) {
     const group = path.join(hierarchy, cgroup);
     if (!(await exists(group))) continue;
     await remove(group).then(
-      () => removed.push(`control group ${group}`),
+      () => count++,
       () => undefined,
     );
   }
+  if (count > 0) removed.push(`control group ${cgroup} in ${count} hierarchies`);
 }
 
 /**

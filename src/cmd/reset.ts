@@ -10,7 +10,7 @@ import { standardOutput, step } from './terminal.ts';
 const resetMsMax = 300_000;
 
 async function confirm(dataDir: string): Promise<boolean> {
-  if (process.stdin.isTTY !== true) {
+  if (!process.stdin.isTTY) {
     throw new UsageError(
       'Nobody is here to confirm.',
       `say "tutti reset --yes --data-dir ${dataDir}" to remove the cluster and all its data`,

@@ -7,7 +7,7 @@ export interface Terminal {
 }
 
 export const standardOutput: Terminal = {
-  isInteractive: process.stdout.isTTY === true && process.env['TERM'] !== 'dumb',
+  isInteractive: process.stdout.isTTY && process.env['TERM'] !== 'dumb',
   write: (text) => void process.stdout.write(text),
 };
 

@@ -84,7 +84,7 @@ async function detach(options: UpOptions): Promise<void> {
     );
     child.on('message', (line) => {
       clearTimeout(late);
-      process.stdout.write(String(line));
+      if (typeof line === 'string') process.stdout.write(line);
       resolve();
     });
     child.on('exit', (code) => {

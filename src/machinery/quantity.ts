@@ -115,8 +115,6 @@ function isCanonicalAlready(text: string): boolean {
   return suffix.endsWith('i') ? Number(digits) % 1024 !== 0 : !digits.endsWith('000');
 }
 
-export const isZeroQuantity = (value: string | number) => parseQuantity(value).nanos === 0n;
-
 /** Negative, zero or positive, as for `Array.sort()`. */
 export function compareQuantities(a: string | number, b: string | number): number {
   const difference = parseQuantity(a).nanos - parseQuantity(b).nanos;

@@ -1,4 +1,4 @@
-import { invalid, required } from '#machinery/field-error.ts';
+import { invalid, notSupported, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { formatLabels } from '#machinery/labels.ts';
@@ -95,13 +95,7 @@ function defaultStrategy(strategy: types.DaemonSetUpdateStrategy): types.DaemonS
 function strategyErrors(field: string, { type, rollingUpdate }: types.DaemonSetUpdateStrategy): FieldError[] {
   if (type === 'OnDelete') return [];
   if (type !== 'RollingUpdate') {
-    return [
-      {
-        type: 'FieldValueNotSupported',
-        field: `${field}.type`,
-        message: `Unsupported value: ${JSON.stringify(type ?? '')}: supported values: "RollingUpdate", "OnDelete"`,
-      },
-    ];
+    return [notSupported(`${field}.type`, type ?? '', ['RollingUpdate', 'OnDelete'])];
   }
   const path = `${field}.rollingUpdate`;
   if (rollingUpdate === undefined) return [required(path)];

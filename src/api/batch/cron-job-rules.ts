@@ -1,5 +1,5 @@
 /** Source: kubernetes pkg/apis/batch/validation (ValidateCronJobSpec). */
-import { invalid, required } from '#machinery/field-error.ts';
+import { invalid, notSupported, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import { dns1123SubdomainComplaints } from '#machinery/names.ts';
 import { choice, nonNegative } from '../rules/fields.ts';
@@ -27,11 +27,7 @@ export function cronJobErrors({ spec }: types.CronJob): FieldError[] {
   if (template === undefined) return [...errors, required('spec.jobTemplate.spec.template.spec.containers')];
   errors.push(...jobSpecErrors('spec.jobTemplate.spec', template));
   if (template.manualSelector === true) {
-    errors.push({
-      type: 'FieldValueNotSupported',
-      field: 'spec.jobTemplate.spec.manualSelector',
-      message: 'Unsupported value: true: supported values: "nil", "false"',
-    });
+    errors.push(notSupported('spec.jobTemplate.spec.manualSelector', true, ['nil', 'false']));
   }
   return errors;
 }

@@ -4,10 +4,10 @@ import { mapField, mapItems, withDefaults } from '../rules/defaulting.ts';
 import type * as types from './types.generated.ts';
 
 export const controllerUidLabel = 'batch.kubernetes.io/controller-uid';
-export const jobNameLabel = 'batch.kubernetes.io/job-name';
+const jobNameLabel = 'batch.kubernetes.io/job-name';
 /** The labels as they were called before they had a prefix; old clients select by them. */
-export const plainControllerUidLabel = 'controller-uid';
-export const plainJobNameLabel = 'job-name';
+const plainControllerUidLabel = 'controller-uid';
+const plainJobNameLabel = 'job-name';
 
 const backoffLimit = 6;
 const noBackoffLimit = 2147483647;

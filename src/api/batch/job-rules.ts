@@ -1,5 +1,5 @@
 /** Source: kubernetes pkg/apis/batch/validation (ValidateJob, ValidateJobUpdate). */
-import { invalid, notSupported, required } from '#machinery/field-error.ts';
+import { invalid, notSupported, required, tooMany } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import { selectorOf } from '#machinery/labels.ts';
 import { dns1123SubdomainComplaints } from '#machinery/names.ts';
@@ -78,11 +78,7 @@ function policyErrors(
   );
   const errors: FieldError[] = [];
   if (rules.length > policyRulesMax) {
-    errors.push({
-      type: 'FieldValueTooMany',
-      field: `${field}.rules`,
-      message: `Too many: ${rules.length}: must have at most ${policyRulesMax} items`,
-    });
+    errors.push(tooMany(`${field}.rules`, rules.length, policyRulesMax));
   }
   errors.push(
     ...each(`${field}.rules`, rules, (path, { action, onExitCodes, onPodConditions = [] }) => {

@@ -1,4 +1,4 @@
-import { invalid, required } from '#machinery/field-error.ts';
+import { forbidden, invalid, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { dns1123SubdomainComplaints } from '#machinery/names.ts';
@@ -120,22 +120,14 @@ const sources = [
 function sourceErrors(spec: types.PersistentVolumeSpec): FieldError[] {
   const given = sources.filter((name) => spec[name] !== undefined);
   if (given.length === 0) return [required('spec', 'must specify a volume type')];
-  const errors: FieldError[] = given.slice(1).map((name) => ({
-    type: 'FieldValueForbidden',
-    field: `spec.${name}`,
-    message: 'Forbidden: may not specify more than 1 volume type',
-  }));
+  const errors = given.slice(1).map((name) => forbidden(`spec.${name}`, 'may not specify more than 1 volume type'));
   if (spec.hostPath !== undefined) {
     errors.push(...text('spec.hostPath.path', spec.hostPath.path));
     if (spec.hostPath.path.split('/').includes('..')) {
       errors.push(invalid('spec.hostPath.path', spec.hostPath.path, "must not contain '..'"));
     }
     if (spec.hostPath.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle') {
-      errors.push({
-        type: 'FieldValueForbidden',
-        field: 'spec.persistentVolumeReclaimPolicy',
-        message: "Forbidden: may not be 'recycle' for a hostPath mount of '/'",
-      });
+      errors.push(forbidden('spec.persistentVolumeReclaimPolicy', "may not be 'recycle' for a hostPath mount of '/'"));
     }
   }
   if (spec.local !== undefined) {

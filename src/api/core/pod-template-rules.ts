@@ -1,5 +1,5 @@
 /** Rules of the templates that other kinds make pods from. */
-import { forbidden, invalid, required } from '#machinery/field-error.ts';
+import { forbidden, invalid, notSupported, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import { labelsErrors, selectorOf } from '#machinery/labels.ts';
 import type { LabelSelectorSource } from '#machinery/labels.ts';
@@ -29,11 +29,7 @@ export function runningTemplateErrors(field: string, template: types.PodTemplate
   if (template?.spec === undefined) return errors;
   const { restartPolicy, activeDeadlineSeconds } = template.spec;
   if (restartPolicy !== undefined && restartPolicy !== 'Always') {
-    errors.push({
-      type: 'FieldValueNotSupported',
-      field: `${field}.spec.restartPolicy`,
-      message: `Unsupported value: ${JSON.stringify(restartPolicy)}: supported values: "Always"`,
-    });
+    errors.push(notSupported(`${field}.spec.restartPolicy`, restartPolicy, ['Always']));
   }
   if (activeDeadlineSeconds !== undefined) {
     errors.push(

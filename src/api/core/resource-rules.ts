@@ -1,5 +1,5 @@
 /** Rules of requests and limits. Source: kubernetes pkg/apis/core/validation (ValidateContainerResourceName and around). */
-import { forbidden, invalid, notSupported, required } from '#machinery/field-error.ts';
+import { forbidden, invalid, notFound, notSupported, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import { negativeComplaint, qualifiedNameComplaints } from '#machinery/names.ts';
 import { compareQuantities, formatQuantity, parseQuantity } from '#machinery/quantity.ts';
@@ -89,9 +89,7 @@ function claimErrors(
 ): FieldError[] {
   return each(field, list, (path, { name }) => {
     if (name === '') return [required(`${path}.name`)];
-    return claims.has(name)
-      ? []
-      : [{ type: 'FieldValueNotFound', field: `${path}.name`, message: `Not found: ${JSON.stringify(name)}` }];
+    return claims.has(name) ? [] : [notFound(`${path}.name`, name)];
   });
 }
 

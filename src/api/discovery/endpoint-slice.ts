@@ -1,4 +1,4 @@
-import { invalid, required } from '#machinery/field-error.ts';
+import { duplicate, invalid, required, tooMany } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import {
@@ -48,11 +48,7 @@ export const EndpointSlice: Kind<EndpointSlice> = {
           ...optionalText(`${path}.appProtocol`, appProtocol, qualifiedNameComplaints),
         ];
         if (names.has(name)) {
-          found.push({
-            type: 'FieldValueDuplicate',
-            field: `${path}.name`,
-            message: `Duplicate value: ${JSON.stringify(name)}`,
-          });
+          found.push(duplicate(`${path}.name`, name));
         }
         names.add(name);
         return found;
@@ -62,12 +58,7 @@ export const EndpointSlice: Kind<EndpointSlice> = {
       ['endpoints', (endpoints ?? []).length, endpointsMax],
       ['ports', ports.length, portsMax],
     ] as const) {
-      if (count > max)
-        errors.push({
-          type: 'FieldValueTooMany',
-          field,
-          message: `Too many: ${count}: must have at most ${max} items`,
-        });
+      if (count > max) errors.push(tooMany(field, count, max));
     }
     return errors;
   },
@@ -102,11 +93,7 @@ function endpointErrors(field: string, type: string, endpoint: types.Endpoint): 
   const errors: FieldError[] = [];
   if ((addresses ?? []).length === 0) errors.push(required(`${field}.addresses`, 'must contain at least 1 address'));
   else if (addresses.length > addressesMax) {
-    errors.push({
-      type: 'FieldValueTooMany',
-      field: `${field}.addresses`,
-      message: `Too many: ${addresses.length}: must have at most ${addressesMax} items`,
-    });
+    errors.push(tooMany(`${field}.addresses`, addresses.length, addressesMax));
   }
   errors.push(
     ...each(`${field}.addresses`, addresses, (path, address) => {

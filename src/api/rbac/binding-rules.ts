@@ -1,5 +1,5 @@
 /** Source: kubernetes pkg/apis/rbac/v1/defaults.go and pkg/apis/rbac/validation. */
-import { invalid, notSupported } from '#machinery/field-error.ts';
+import { invalid, notSupported, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import { dns1123SubdomainComplaints, pathSegmentComplaints } from '#machinery/names.ts';
 import { mapField, mapItems, withDefaults } from '../rules/defaulting.ts';
@@ -48,7 +48,7 @@ function subjectErrors(field: string, subject: types.Subject, namespaced: boolea
       if ((name ?? '') !== '') errors.push(...complain(`${field}.name`, name, dns1123SubdomainComplaints(name)));
       if (apiGroup !== '') errors.push(notSupported(`${field}.apiGroup`, apiGroup, ['']));
       if (!namespaced && namespace === '') {
-        errors.push({ type: 'FieldValueRequired', field: `${field}.namespace`, message: 'Required value' });
+        errors.push(required(`${field}.namespace`));
       }
       return errors;
     case 'User':

@@ -31,10 +31,3 @@ export function mapItems<T>(list: readonly T[], change: (item: T) => T): readonl
   });
   return changed ? result : list;
 }
-
-/** `object` without `key`. */
-export function without<T extends object, K extends keyof T>(object: T, key: K): Omit<T, K> {
-  if (!Object.hasOwn(object, key)) return object;
-  const { [key]: _, ...rest } = object;
-  return rest;
-}

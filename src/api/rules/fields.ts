@@ -4,9 +4,7 @@
  */
 import { duplicate, invalid, notSupported, required, tooLong } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
-import { immutableComplaint, negativeComplaint, rangeComplaint } from '#machinery/names.ts';
-
-export const noErrors: readonly FieldError[] = [];
+import { immutableComplaint, negativeComplaint, positiveComplaint, rangeComplaint } from '#machinery/names.ts';
 
 export function complain(field: string, value: unknown, complaints: readonly string[]): FieldError[] {
   return complaints.map((complaint) => invalid(field, value, complaint));
@@ -47,7 +45,7 @@ export function nonNegative(field: string, value: number | undefined): FieldErro
 }
 
 export function positive(field: string, value: number | undefined): FieldError[] {
-  return value !== undefined && value <= 0 ? [invalid(field, value, 'must be greater than zero')] : [];
+  return value !== undefined && value <= 0 ? [invalid(field, value, positiveComplaint)] : [];
 }
 
 export function inRange(field: string, value: number | undefined, low: number, high: number): FieldError[] {

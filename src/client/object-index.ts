@@ -6,7 +6,7 @@ export function keyOfObject(object: ApiObject): string {
   return keyOf(namespace === undefined ? { name } : { name, namespace });
 }
 
-const empty: ReadonlyMap<string, never> = new Map();
+const empty: ReadonlyMap<string, never> = new Map<string, never>();
 
 /** Finds objects by values derived from them. Each object stands under all its values. */
 class Index<T extends ApiObject> {

@@ -52,7 +52,7 @@ export interface Controller {
 /** Turns an event of some kind into the keys of those who care. */
 export interface Wake {
   readonly kind: Kind;
-  keysOf(event: CacheEvent<never>, cache: CacheReader): Iterable<string>;
+  keysOf(event: CacheEvent<ApiObject>, cache: CacheReader): Iterable<string>;
 }
 
 /** Wakes the keys that `keysOf` derives from each event of `kind`. */

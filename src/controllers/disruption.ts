@@ -7,6 +7,7 @@ import { ReplicationController } from '#api/core/replication-controller.ts';
 import { PodDisruptionBudget } from '#api/policy/pod-disruption-budget.ts';
 import type { CacheReader } from '#client/cache.ts';
 import { keyOfObject } from '#client/object-index.ts';
+import type { Kind } from '#machinery/kind.ts';
 import { selectorOf } from '#machinery/labels.ts';
 import { type Controller, controllerKeyOf, wakesOn } from './controller.ts';
 import { nextDisruptionMs, planDisruption } from './disruption-plan.ts';
@@ -33,7 +34,7 @@ export const disruptionController = {
         .map(keyOfObject);
     }),
     // The numbers asked for have changed: rare, and budgets are few.
-    ...[ReplicaSet, ReplicationController, StatefulSet, Deployment].map((kind) =>
+    ...([ReplicaSet, ReplicationController, StatefulSet, Deployment] as readonly Kind[]).map((kind) =>
       wakesOn(kind, ({ object, previous }, cache) => {
         if (previous !== undefined && previous.metadata?.generation === object.metadata?.generation) return [];
         return cache.list(PodDisruptionBudget, { namespace: object.metadata?.namespace ?? '' }).map(keyOfObject);

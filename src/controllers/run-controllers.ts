@@ -8,6 +8,7 @@ import { abortController, type Clock } from '#lib/clock.ts';
 import { deadline } from '#lib/deadline.ts';
 import type { Log } from '#lib/log.ts';
 import { WorkQueue, type WorkQueueMetrics } from '#lib/work-queue.ts';
+import type { ApiObject } from '#machinery/object.ts';
 import { hasReason, timeout } from '#machinery/status-error.ts';
 import { type Controller, keysOfKind } from './controller.ts';
 
@@ -75,7 +76,7 @@ async function runController(
     subscriptions.use(informers.on(reconciles, ({ object }) => queue.add(keyOfObject(object))));
   }
   for (const wake of controller.wakesOn) {
-    const handler = (event: CacheEvent<never>) => {
+    const handler = (event: CacheEvent<ApiObject>) => {
       for (const key of wake.keysOf(event, informers)) queue.add(key);
     };
     subscriptions.use(informers.on(wake.kind, handler));

@@ -311,7 +311,7 @@ test('a service that changes its type keeps what it may and drops the rest', () 
     spec: { ...samples.service.spec, type: 'NodePort', clusterIP: '10.0.0.5', ports: [{ port: 80, nodePort: 30080 }] },
   });
   const update = (spec: object) => {
-    const next = Service.prepareForUpdate?.({ ...stored, spec: { ...spec } as typeof stored.spec }, stored) ?? stored;
+    const next = Service.prepareForUpdate?.({ ...stored, spec: { ...spec } }, stored) ?? stored;
     return Service.defaults?.(next).spec;
   };
   // Only what the client wrote: the addresses stay.

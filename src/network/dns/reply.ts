@@ -12,7 +12,7 @@ export interface WireRecord {
 
 /** `answer`'s name must be in lower case and made of labels of at most 63 ASCII characters. */
 export function wireRecord(answer: Exclude<Answer, { type: 'OPT' }>): WireRecord {
-  const bytes = encode({ type: 'response', answers: [{ class: 'IN', ...answer } as Answer] }).subarray(12);
+  const bytes = encode({ type: 'response', answers: [{ class: 'IN', ...answer }] }).subarray(12);
   return { name: answer.name, bytes, bodyAt: answer.name.length + 2 };
 }
 

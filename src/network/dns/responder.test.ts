@@ -102,11 +102,11 @@ test('a headless service names its ready pods, by hostname or by address', async
   dns.set(headless, dbSlice);
   const base = 'db.default.svc.cluster.local';
   const addresses = (await dns.ask(base)).answers.map((one) => one.split(' ')[2]);
-  assert.deepEqual(addresses.sort(), ['10.244.0.2', '10.244.0.3', '10.244.0.4']);
+  assert.deepEqual(new Set(addresses), new Set(['10.244.0.2', '10.244.0.3', '10.244.0.4']));
   assert.deepEqual((await dns.ask(`db-0.${base}`)).answers, [`db-0.${base} A 10.244.0.2`]);
   assert.deepEqual((await dns.ask(`10-244-0-4.${base}`)).answers, [`10-244-0-4.${base} A 10.244.0.4`]);
   const targets = (await dns.ask(`_sql._tcp.${base}`, 'SRV')).answers.map((one) => /target:(\S+)}/.exec(one)?.[1]);
-  assert.deepEqual(targets.sort(), [`10-244-0-4.${base}`, `db-0.${base}`, `db-1.${base}`]);
+  assert.deepEqual(new Set(targets), new Set([`10-244-0-4.${base}`, `db-0.${base}`, `db-1.${base}`]));
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual((await dns.ask('2.0.244.10.in-addr.arpa', 'PTR')).answers, [
     `2.0.244.10.in-addr.arpa PTR db-0.${base}`,

@@ -81,10 +81,11 @@ export class DnsServer implements AsyncDisposable {
     if (Buffer.isBuffer(reply)) return this.#send(reply, from);
     if (this.#waiting >= waitingMax) return;
     this.#waiting++;
-    void reply.then((late) => {
+    const sendLate = (late: Buffer) => {
       this.#waiting--;
       this.#send(late, from);
-    });
+    };
+    void reply.then(sendLate);
   }
 
   #send(reply: Buffer, { port, address }: RemoteInfo): void {
@@ -100,6 +101,11 @@ export class DnsServer implements AsyncDisposable {
     socket.setTimeout(idleMs, () => socket.destroy());
     let received = Buffer.alloc(0);
     let busy = 0;
+    const takeMore = (late: Buffer) => {
+      busy--;
+      write(socket, late);
+      take();
+    };
     const take = () => {
       while (busy < perConnectionMax && received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
         const message = Buffer.from(received.subarray(2, 2 + received.readUInt16BE(0)));
@@ -111,11 +117,7 @@ export class DnsServer implements AsyncDisposable {
           continue;
         }
         busy++;
-        void reply.then((late) => {
-          busy--;
-          write(socket, late);
-          take();
-        });
+        void reply.then(takeMore);
       }
       if (busy >= perConnectionMax || socket.writableNeedDrain) socket.pause();
       else socket.resume();

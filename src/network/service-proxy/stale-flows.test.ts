@@ -36,7 +36,10 @@ test('many stale conversations take one command, and a missing program is told o
     return { code: 1, stdout: '', stderr: '', pid: 1 };
   }, silentLog);
   await counting.forget([flow], AbortSignal.timeout(1_000));
-  await counting.forget(Array(51).fill(flow), AbortSignal.timeout(1_000));
+  await counting.forget(
+    Array.from({ length: 51 }, () => flow),
+    AbortSignal.timeout(1_000),
+  );
   assert.deepEqual(calls, [
     'conntrack -D -p udp --orig-dst 10.96.1.1 --orig-port-dst 53 --reply-src 10.244.0.2',
     'conntrack -D -p udp --dst-nat',

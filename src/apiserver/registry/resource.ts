@@ -206,23 +206,17 @@ export class Resource<T extends ApiObject = ApiObject> {
   #listCache(query: ListQuery<T>, at: Revision, from: Key | undefined): Listing<T> {
     const { namespace, selection, limit } = query;
     const items: StoredObject<T>[] = [];
-    let next: StoredObject<T> | undefined;
     let left = 0;
     this.cache.scan(namespace, from, (item) => {
-      if (next !== undefined) {
-        left++;
+      if (left === 0 && !selection.all && !selection.matches(item.object)) return true;
+      if (limit === 0 || items.length < limit) {
+        items.push(item);
         return true;
       }
-      if (!selection.all && !selection.matches(item.object)) return true;
-      if (limit > 0 && items.length === limit) {
-        next = item;
-        left = 1;
-        return selection.all;
-      }
-      items.push(item);
-      return true;
+      left++;
+      return selection.all; // counting goes on only where every object counts
     });
-    return this.#listing(items, at, next?.key, selection.all ? left : undefined);
+    return this.#listing(items, at, left, selection.all);
   }
 
   /** A page as of an earlier revision, out of the store. */
@@ -246,27 +240,24 @@ export class Resource<T extends ApiObject = ApiObject> {
         const item = this.layout.decode(entry);
         if (!selection.all && !selection.matches(item.object)) continue;
         if (limit > 0 && items.length === limit) {
-          return this.#listing(items, at, item.key, selection.all ? page.count - index : undefined);
+          return this.#listing(items, at, page.count - index, selection.all);
         }
         items.push(item);
       }
-      if (!page.more) return this.#listing(items, at, undefined, undefined);
+      if (!page.more) return this.#listing(items, at, 0, selection.all);
       from = `${page.entries.at(-1)!.key}\0`;
     }
   }
 
-  #listing(
-    items: readonly StoredObject<T>[],
-    at: Revision,
-    next: Key | undefined,
-    left: number | undefined,
-  ): Listing<T> {
-    if (next === undefined) return { items, revision: at };
+  /** `left` objects remain, of which selectors have not looked at all. */
+  #listing(items: readonly StoredObject<T>[], at: Revision, left: number, counted: boolean): Listing<T> {
+    const last = items.at(-1);
+    if (left === 0 || last === undefined) return { items, revision: at };
     return {
       items,
       revision: at,
-      continue: encodeContinue({ at, from: next.slice(this.layout.prefix.length) }),
-      ...(left === undefined ? {} : { remaining: left }),
+      continue: encodeContinue({ at, from: `${last.key.slice(this.layout.prefix.length)}\0` }),
+      ...(counted ? { remaining: left } : {}),
     };
   }
 

@@ -8,7 +8,7 @@ import { jsonType, negotiate, type Representation, type Shape } from './negotiat
 import { listParameters } from './parameters.ts';
 import { partialMetadataEncoder } from './partial-metadata.ts';
 import { includeObjectOf, tableEncoder } from './table.ts';
-import { objectEncoder, streamWatch, type EventEncoder } from './watch-stream.ts';
+import { objectEncoder, streamWatch, type EventEncoder, type LastChunk } from './watch-stream.ts';
 
 /** How long a watch lasts if the client does not say: a random time, so that they do not all end at once. Source: upstream. */
 const watchMsMin = 1_800_000;
@@ -19,6 +19,7 @@ const watchShapes = new Set<Shape>(['object', 'Table', 'PartialObjectMetadata'])
 export class WatchHandler {
   readonly #api: Api;
   readonly #encoders = new Map<string, EventEncoder>();
+  readonly #last: LastChunk = {};
   readonly #flush: (fn: () => void) => void;
 
   constructor(api: Api, flush: (fn: () => void) => void) {
@@ -45,6 +46,7 @@ export class WatchHandler {
     await streamWatch({ ...exchange, context: { ...context, signal } }, watcher, encoder, {
       contentType: jsonType,
       flush: this.#flush,
+      last: this.#last,
     });
   }
 

@@ -55,6 +55,34 @@ function lineOf<T extends ApiObject>(record: WatchRecord<T> | Bookmark, encoder:
   return line;
 }
 
+/**
+ * The lines of `records` as one buffer. Watchers that are told the same at the same time get the same buffer: the
+ * encoder remembers the last one it made.
+ */
+function chunkOf<T extends ApiObject>(
+  records: readonly (WatchRecord<T> | Bookmark)[],
+  encoder: EventEncoder<T>,
+  last: LastChunk,
+): Buffer {
+  if (records.length === 1) return lineOf(records[0]!, encoder);
+  const { made } = last;
+  if (made?.encoder === encoder && sameRecords(made.records, records)) return made.buffer;
+  const buffer = Buffer.concat(records.map((record) => lineOf(record, encoder)));
+  if (encoder.shared) last.made = { encoder, records, buffer };
+  return buffer;
+}
+
+/** What `chunkOf()` remembers between calls. */
+export interface LastChunk {
+  made?: { readonly encoder: unknown; readonly records: readonly unknown[]; readonly buffer: Buffer };
+}
+
+function sameRecords(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 export function errorLine(error: StatusError): Buffer {
   return Buffer.from(`${JSON.stringify({ type: 'ERROR', object: error.toStatus() })}\n`);
 }
@@ -67,7 +95,7 @@ export async function streamWatch<T extends ApiObject>(
   exchange: Exchange,
   watcher: Watcher<T>,
   encoder: EventEncoder<T>,
-  { contentType, flush }: { contentType: string; flush: (fn: () => void) => void },
+  { contentType, flush, last }: { contentType: string; flush: (fn: () => void) => void; last: LastChunk },
 ): Promise<void> {
   const { res, context } = exchange;
   const { signal } = context;
@@ -97,8 +125,7 @@ export async function streamWatch<T extends ApiObject>(
       }
       if (records.length < chunkRecordsMax) ready = false;
       if (records.length === 0) continue;
-      const lines = records.map((record) => lineOf(record, encoder));
-      if (!write(res, lines.length === 1 ? lines[0]! : Buffer.concat(lines))) await drained(res);
+      if (!write(res, chunkOf(records, encoder, last))) await drained(res);
     }
   } finally {
     signal.removeEventListener('abort', over);

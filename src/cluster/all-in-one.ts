@@ -16,7 +16,7 @@ import { startApiServer, admin, type ApiServer } from './api-server.ts';
 import { ensureBootstrapObjects } from './bootstrap-objects.ts';
 import { runCompactor } from './compactor.ts';
 import { ControlPlane } from './control-plane.ts';
-import { controllers } from './controllers.ts';
+import { controllersOf, pretendClusterCidr } from './controllers.ts';
 import { StartError, openDataDir } from './data-dir.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { fileLog, type LogLevel } from './log-file.ts';
@@ -185,6 +185,8 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const kubeconfigPath = path.join(dir.path, 'kubeconfig');
   await writeFileAtomically(kubeconfigPath, kubeconfig({ server, authority: pki.authority, user: pki.admin }));
 
+  const clusterCidr = options.simNodes === undefined ? network.clusterCidr : pretendClusterCidr;
+  const controllers = controllersOf({ authority: pki.authority, clusterCidr });
   const control = new ControlPlane({ client, clock, log, controllers });
   const loops = [control.follow(stop.signal), control.lead(stop.signal), runCompactor(store, clock, log, stop.signal)];
   resources.defer(async () => {

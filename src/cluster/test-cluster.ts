@@ -24,7 +24,7 @@ import { memoryStore } from '#store/memory.ts';
 import type { Store } from '#store/store.ts';
 import { ensureBootstrapObjects } from './bootstrap-objects.ts';
 import { ControlPlane } from './control-plane.ts';
-import { controllers } from './controllers.ts';
+import { controllersOf, pretendClusterCidr } from './controllers.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { ephemeralPki } from './pki.ts';
 import { QuietStore } from './quiet-store.ts';
@@ -134,7 +134,7 @@ class InProcessCluster implements TestCluster {
       log,
       random,
       seed: options.seed ?? 1,
-      controllers,
+      controllers: controllersOf({ clusterCidr: pretendClusterCidr }),
       ...(options.profiles === undefined ? {} : { profiles: options.profiles }),
     });
     const { nodes = 3 } = options;

@@ -16,6 +16,8 @@ import type { WatchedObjects } from './watched-objects.ts';
 export interface PodNetwork {
   /** Resolves once the CNI configuration is written; rejects with the reason if it cannot be. */
   ready(signal: AbortSignal): Promise<void>;
+  /** Resolves once nobody new is sent to a pod that is about to end for good, or its own bound has passed. */
+  drained?(podUid: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What the parts of one agent share. */

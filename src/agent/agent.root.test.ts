@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { text as collect } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
@@ -264,6 +264,44 @@ test('An image that is not there and may not be pulled, or has no valid name, is
   assert.equal(absent?.status?.phase, 'Pending');
 });
 
+test('A registry that does not answer is told of, then backed off from', async () => {
+  await node.create(testPod('pulls', { containers: [container('', { image: 'localhost:1/none:1' })] }));
+  const reason = (wanted: string) => (pod: Pod | undefined) => stateOf(pod)?.state?.waiting?.reason === wanted;
+  const pod = await node.until('pulls', reason('ErrImagePull'), 'refused');
+  assert.match(stateOf(pod)?.state?.waiting?.message ?? '', /failed to pull image "localhost:1\/none:1": .*refused/);
+  await node.until('pulls', reason('ImagePullBackOff'), 'backed off');
+});
+
+test('An ephemeral container looks into the processes of the container it targets; a new image restarts only its own', async () => {
+  const ref = { namespace: 'default', name: 'debugged' };
+  await node.create(testPod('debugged', { containers: [container(serve)] }));
+  await node.until('debugged', isReady, 'ready');
+  const { command: _, ...look } = container('', { name: 'look' });
+  const ephemeralContainers = [{ ...look, command: ['cat', '/proc/1/cmdline'], targetContainerName: 'main' }];
+  await node.client.patch(Pod, ref, { type: 'merge', patch: { spec: { ephemeralContainers } } }, { signal });
+  await node.until(
+    'debugged',
+    (pod) => pod?.status?.ephemeralContainerStatuses?.[0]?.state?.terminated !== undefined,
+    'looked into',
+  );
+  assert.match(await node.logs('debugged', 'look'), /trap/);
+  await node.client.patch(
+    Pod,
+    ref,
+    {
+      type: 'merge',
+      patch: { spec: { containers: [container('', { image: 'tutti.dev/pause:1', command: ['/pause'] })] } },
+    },
+    { signal },
+  );
+  const pod = await node.until(
+    'debugged',
+    (found) => stateOf(found)?.restartCount === 1 && isReady(found),
+    'restarted',
+  );
+  assert.equal(stateOf(pod)?.image, 'tutti.dev/pause:1');
+});
+
 test('User, groups, capabilities, read-only root and no-new-privileges are those of the security context', async () => {
   const { log, status } = await runToEnd('secure', {
     securityContext: { runAsUser: 1000, runAsGroup: 2000, fsGroup: 3000, runAsNonRoot: true },
@@ -373,6 +411,34 @@ test('A containerd that is killed comes back and its containers never noticed', 
   const later = stateOf(await node.until('steady', isReady, 'ready'));
   assert.equal(later?.containerID, earlier?.containerID);
   assert.equal(later?.restartCount, 0);
+});
+
+test('A log that grows too long is put aside, and is still read as one', async () => {
+  const many =
+    'i=0; while [ $i -lt 100 ]; do dd if=/dev/zero bs=1000 count=110 2>/dev/null | cat -v | cut -c1-110000; i=$((i+1)); done';
+  await node.create(testPod('chatty', { containers: [container(`echo first; ${many}; echo last; ${serve}`)] }));
+  const pod = await node.until('chatty', isReady, 'ready');
+  const dir = `${node.dataDir}/pod-logs/default_chatty_${pod?.metadata?.uid}/main`;
+  await waitFor(async () => ((await readdir(dir)).length > 1 ? true : undefined));
+  const ref = { namespace: 'default', name: 'chatty' };
+  const log = await text(await node.agent.streams.logs(ref, { signal }));
+  assert.match(log, /^first\n[^]*\nlast\n$/);
+});
+
+test('A pod that outgrows the limit of its emptyDir is evicted', async () => {
+  await node.create(
+    testPod('fat', {
+      volumes: [{ name: 'v', emptyDir: { sizeLimit: '1Mi' } }],
+      containers: [
+        container(`dd if=/dev/zero of=/v/x bs=1M count=3; ${serve}`, {
+          volumeMounts: [{ name: 'v', mountPath: '/v' }],
+        }),
+      ],
+    }),
+  );
+  const pod = await node.until('fat', finished, 'finished');
+  assert.deepEqual([pod?.status?.phase, pod?.status?.reason], ['Failed', 'Evicted']);
+  assert.equal(pod?.status?.message, 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ');
 });
 
 test('Commands run in a container, with their output, input and exit code; forwarded ports reach its servers', async () => {

@@ -7,6 +7,7 @@ import type { Client } from '#client/client.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import { hasReason } from '#machinery/status-error.ts';
 import type { AgentContext, PodNetwork } from './agent-context.ts';
 import { CgroupTree, findCgroups } from './cgroup.ts';
 import { startContainerd } from './containerd.ts';
@@ -212,8 +213,8 @@ class PodSet implements PodWorkers {
         const changed = await view.relist(signal);
         for (const uid of changed) this.#workers.get(uid)?.worker.wake();
         if (!swept) {
-          swept = true;
           await this.#sweep();
+          swept = true;
           this.#adopted.resolve();
         }
       } catch (error) {
@@ -248,6 +249,17 @@ class PodSet implements PodWorkers {
     this.#workers.set(worker.uid, { worker, done });
   }
 
+  /** Asks the API itself: a cache that lags must not cost a pod its life. */
+  async #isGone({ uid, name, namespace }: RuntimePod): Promise<boolean> {
+    try {
+      const pod = await this.#context.client.get(Pod, { name, namespace }, { signal: this.#signal });
+      return uidOf(pod) !== uid;
+    } catch (error) {
+      if (hasReason(error, 'NotFound')) return true;
+      throw error;
+    }
+  }
+
   /**
    * Ends what earlier agents left of pods that are no longer ours. Only after the first complete list of pods, so that
    * no slow answer of the API costs a container its life.
@@ -255,18 +267,19 @@ class PodSet implements PodWorkers {
   async #sweep(): Promise<void> {
     const { view, paths, cgroups, log } = this.#context;
     for (const pod of view.pods()) {
-      if (this.#workers.has(pod.uid)) continue;
+      if (this.#workers.has(pod.uid) || !(await this.#isGone(pod))) continue;
       log.info('orphaned pod ends', { pod: `${pod.namespace}/${pod.name}`, uid: pod.uid });
       this.#start(new PodWorker(this.#context, orphan(pod), true));
     }
+    const running = new Set(view.pods().map(({ uid }) => uid));
     for (const uid of await readdir(paths.pods)) {
-      if (this.#workers.has(uid)) continue;
+      if (this.#workers.has(uid) || running.has(uid)) continue;
       await removeTree(join(paths.pods, uid)).catch((error: unknown) =>
         log.warn('pod directory stays', { uid, error }),
       );
       await cgroups.remove(uid).catch(() => {});
     }
-    const known = new Set([...this.#workers.values()].map(({ worker }) => worker.uid));
+    const known = running.union(new Set(this.#workers.keys()));
     for (const name of await readdir(paths.podLogs)) {
       const uid = name.slice(name.lastIndexOf('_') + 1);
       if (!known.has(uid)) await rm(join(paths.podLogs, name), { recursive: true, force: true });

@@ -34,8 +34,20 @@ export class StepError extends Error {
   }
 }
 
+/** The network bounds its wait itself; this is for one that does not answer at all. */
+const drainMsMax = 5_000;
 const hookMsMax = 24 * 60 * 60_000;
 const hookAgent = 'kube-lifecycle/1.35';
+
+export interface StopOptions {
+  readonly graceSeconds: number;
+  /** For the event. */
+  readonly message: string;
+  /** The container does not come back in this pod. */
+  readonly endsPod: boolean;
+  /** The pod's address, for hooks. */
+  readonly ip: string;
+}
 
 /** The effects behind a pod's steps. Each may be repeated; what is already done is left as it is. */
 export class PodActions {
@@ -49,11 +61,12 @@ export class PodActions {
 
   async createSandbox(pod: Pod, attempt: number, signal: AbortSignal): Promise<void> {
     const { cri, cgroups, network } = this.#context;
+    refuseUnknownRuntime(pod);
     if (pod.spec.hostNetwork !== true) await network.ready(signal);
     await cgroups.apply(pod);
     const config = await this.#sandboxConfig(pod, attempt);
     await mkdir(config.logDirectory ?? '', { recursive: true, mode: 0o755 });
-    await cri.call('RunPodSandbox', { config, runtimeHandler: '' }, { signal });
+    await cri.call('RunPodSandbox', { config, runtimeHandler: pod.spec.runtimeClassName ?? '' }, { signal });
   }
 
   async #sandboxConfig(pod: Pod, attempt: number): Promise<Init<PodSandboxConfig>> {
@@ -134,17 +147,19 @@ export class PodActions {
     if (result.ok) return;
     this.#tell(pod, container, 'Warning', 'FailedPostStartHook', `PostStartHook failed: ${result.message}`);
     const { terminationGracePeriodSeconds: grace = 30 } = pod.spec;
-    await this.stop(pod, { id, name: container.spec.name }, grace, 'FailedPostStartHook', ip, signal);
+    const options = { graceSeconds: grace, message: 'FailedPostStartHook', endsPod: false, ip };
+    await this.stop(pod, { id, name: container.spec.name }, options, signal);
     throw new StepError('PostStartHookError', new Error(result.message));
   }
 
-  /** preStop hook and stop signal share the grace period; then the container is killed. */
+  /**
+   * preStop hook and stop signal share the grace period; then the container is killed. One whose pod ends for good is
+   * signalled only once the service proxies have let go of it, so that a rolling update loses no request.
+   */
   async stop(
     pod: Pod,
     { id, name }: Pick<ObservedContainer, 'id' | 'name'>,
-    graceSeconds: number,
-    message: string,
-    ip: string,
+    { graceSeconds, message, endsPod, ip }: StopOptions,
     signal: AbortSignal,
   ): Promise<void> {
     const { cri, clock } = this.#context;
@@ -152,6 +167,7 @@ export class PodActions {
     const startedAt = clock.now();
     const hook = container?.spec.lifecycle?.preStop;
     if (container !== undefined) this.#tell(pod, container, 'Normal', 'Killing', message);
+    const drained = endsPod && graceSeconds > 0 ? this.#drained(pod, signal) : undefined;
     let left = graceSeconds;
     if (hook !== undefined && container !== undefined && graceSeconds > 0) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(graceSeconds * 1000)]);
@@ -167,9 +183,18 @@ export class PodActions {
       // A hook that used up the grace leaves the container this long to react to its signal.
       left = Math.max(2, graceSeconds - Math.floor((clock.now() - startedAt) / 1000));
     }
+    await drained;
     await ignoreMissing(
       cri.call('StopContainer', { containerId: id, timeout: left }, { signal, extraMs: left * 1000 }),
     );
+  }
+
+  async #drained(pod: Pod, signal: AbortSignal): Promise<void> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(drainMsMax)]);
+    await this.#context.network.drained?.(uidOf(pod), limit).catch((error: unknown) => {
+      signal.throwIfAborted();
+      this.#context.log.warn('pod is stopped although it may still be sent requests', { error });
+    });
   }
 
   async stopSandbox(id: string, signal: AbortSignal): Promise<void> {
@@ -318,6 +343,15 @@ function subPathOf(
       throw badRequest(`subPathExpr ${JSON.stringify(subPathExpr)}: variable ${name} is not set`);
     return value;
   });
+}
+
+/** The private containerd has one runtime; a class is the name of a runtime. */
+function refuseUnknownRuntime({ spec }: Pod): void {
+  const { runtimeClassName = '', hostUsers } = spec;
+  if (runtimeClassName !== '' && runtimeClassName !== 'runc') {
+    throw badRequest(`RuntimeClass "${runtimeClassName}" is not available on this node: it has only runc`);
+  }
+  if (hostUsers === false) throw badRequest('hostUsers: false is not supported by this node');
 }
 
 /** systemd-resolved's stub does not answer from a pod; its upstream list stands beside it. */

@@ -19,6 +19,7 @@ import type { PodFacts, Setback, Verdict } from './pod-facts.ts';
 import { podStatus } from './pod-status.ts';
 import { planPod, stepKey, type Step } from './plan-pod.ts';
 import { afterRestart, type RestartBackoff } from './restart-backoff.ts';
+import { hasStorageLimits, storageExcess } from './storage-limits.ts';
 import { StatusWriter } from './status-writer.ts';
 
 const retryMsMin = 500;
@@ -56,6 +57,7 @@ export class PodWorker {
   #isAwake = true;
   #wake: () => void = () => {};
   #timer: Disposable | undefined;
+  #storageTimer: Disposable | undefined;
   #refreshing = false;
 
   constructor(context: AgentContext, pod: Pod, isGone: boolean) {
@@ -146,6 +148,7 @@ export class PodWorker {
     this.#signal = signal;
     signal.addEventListener('abort', aborted, { once: true });
     if (await exists(join(this.#context.paths.pods, this.uid))) this.#volumeState = 'unknown';
+    this.#watchStorage();
     let failures = 0;
     while (!signal.aborted && !this.#isForgotten) {
       if (!this.#isAwake) {
@@ -167,6 +170,7 @@ export class PodWorker {
     }
     signal.removeEventListener('abort', aborted);
     this.#timer?.[Symbol.dispose]();
+    this.#storageTimer?.[Symbol.dispose]();
     this.#probes[Symbol.dispose]();
     this.#volumes[Symbol.dispose]();
     await Promise.all([...this.#busy.values()].map(({ done }) => done));
@@ -277,8 +281,10 @@ export class PodWorker {
       }
       case 'stop': {
         this.#stopDeadlines.set(step.id, clock.now() + step.graceSeconds * 1000);
+        const { graceSeconds, message } = step;
+        const endsPod = this.#endingSince !== undefined;
         const ip = this.#podIps()[0] ?? '';
-        return this.#actions.stop(pod, step, step.graceSeconds, step.message, ip, signal);
+        return this.#actions.stop(pod, step, { graceSeconds, message, endsPod, ip }, signal);
       }
       case 'stop-sandbox':
         return this.#actions.stopSandbox(step.id, signal);
@@ -334,6 +340,26 @@ export class PodWorker {
     events.record(this.#pod, step.do === 'start' ? { ...fact, fieldPath: `spec.containers{${step.name}}` } : fact);
   }
 
+  /** Looks from time to time whether the pod takes more disk than it may, if it has such limits at all. */
+  #watchStorage(): void {
+    const { clock, log, events } = this.#context;
+    if (!hasStorageLimits(this.#pod)) return;
+    const look = async () => {
+      const message = await storageExcess(this.#context, this.#pod, this.#observed, this.#signal);
+      if (message === undefined || this.#endingSince !== undefined) return;
+      events.record(this.#pod, { type: 'Warning', reason: 'Evicted', message });
+      this.#verdict ??= { reason: 'Evicted', message };
+      this.wake();
+    };
+    this.#storageTimer = clock.after(storageEveryMs, () => {
+      void look()
+        .catch((error: unknown) => log.warn('disk usage cannot be read', { error }))
+        .finally(() => {
+          if (!this.#signal.aborted && !this.#isForgotten) this.#watchStorage();
+        });
+    });
+  }
+
   #podIps(): readonly string[] {
     if (this.#pod.spec.hostNetwork === true) return this.#context.hostIps();
     return this.#observed.sandboxes[0]?.ips ?? [];
@@ -351,6 +377,7 @@ export class PodWorker {
 }
 
 const refreshDelayMs = 100;
+const storageEveryMs = 10_000;
 const stepReasons: Partial<Record<Step['do'], string>> = {
   mount: 'ContainerCreating',
   'create-sandbox': 'ContainerCreating',

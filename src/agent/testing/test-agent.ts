@@ -164,6 +164,7 @@ const applets = [
   'mkdir',
   'ln',
   'test',
+  'cut',
 ];
 
 async function busyboxImage(socket: string, dataDir: string): Promise<string> {

@@ -48,7 +48,10 @@ function build(): number {
     JSON.stringify({
       extends: path.join(root, 'tsconfig.json'),
       compilerOptions: options,
-      files: [path.join(src, 'index.ts')],
+      files: ['index.ts', ...globSync('api/*/*.ts', { cwd: src }).filter((file) => !isForTests(file))].map((file) =>
+        path.join(src, file),
+      ),
+      include: [],
     }),
   );
   execFileSync(path.join(root, 'node_modules', '.bin', 'tsc'), ['-p', config], { stdio: 'inherit' });

@@ -1,0 +1,3 @@
+/** What the npm package offers to programs: a whole cluster in the caller's process. */
+export { startCluster } from './cluster/test-cluster.ts';
+export type { Served, TestCluster, TestClusterOptions } from './cluster/test-cluster.ts';

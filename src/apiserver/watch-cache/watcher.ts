@@ -82,6 +82,7 @@ export class Watcher<T extends ApiObject = ApiObject> implements Disposable {
   /** Sets who is told; tells at once if there is something already. */
   onReady(fn: () => void): void {
     this.#onReady = fn;
+    this.#signalled = false; // events may have come before anybody listened
     if (this.#initialOpen || this.#position !== undefined || this.#pastLeft() || this.#ended !== undefined)
       this.#signal();
   }

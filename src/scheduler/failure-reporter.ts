@@ -73,7 +73,7 @@ export class FailureReporter {
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     }
     this.#signal = undefined;
-    for (const uid of [...this.#delayed.keys()]) this.#undelay(uid);
+    for (const uid of this.#delayed.keys()) this.#undelay(uid);
     await Promise.all(this.#inFlight);
   }
 

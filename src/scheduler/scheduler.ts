@@ -14,7 +14,7 @@ import { Binder, type Placement } from './binder.ts';
 import { defaultSchedulerName } from './demand.ts';
 import { DecisionMemory, judgeNodes, refOfPod, type Explanation, type WhySource } from './explain.ts';
 import { FailureReporter } from './failure-reporter.ts';
-import { NodeTable } from './node-table.ts';
+import { NodeTable, type Occupant } from './node-table.ts';
 import { profileOf, type ProfileConfig } from './profile.ts';
 import { SchedulingQueue } from './queue.ts';
 import { Signatures } from './signature.ts';
@@ -240,24 +240,28 @@ export class Scheduler implements WhySource {
 
   /** Looks up pods that were bound long ago and never seen bound: their room must not be given away unasked. */
   #confirmLapsed(signal: AbortSignal): void {
-    const { clock, client, log } = this.#options;
+    const { clock } = this.#options;
     for (const occupant of this.#table.lapsed(clock.now())) {
       if (occupant.state === 'reserved') {
         this.#table.removePod(occupant.uid);
         continue;
       }
       this.#table.expireAt(occupant.uid, clock.now() + confirmationMsMax);
-      client.get(Pod, occupant, { signal }).then(
-        (pod) => {
-          if (pod.metadata?.uid === occupant.uid) this.#table.setPod(pod);
-          else this.#table.removePod(occupant.uid);
-          this.#notify?.();
-        },
-        (error: unknown) => {
-          if (hasReason(error, 'NotFound')) this.#table.removePod(occupant.uid);
-          else if (!signal.aborted) log.warn('bound pod not confirmed', { pod: keyOf(occupant), error });
-        },
-      );
+      void this.#confirm(occupant, signal);
     }
+  }
+
+  /** Never rejects. */
+  async #confirm(occupant: Occupant, signal: AbortSignal): Promise<void> {
+    const { client, log } = this.#options;
+    try {
+      const pod = await client.get(Pod, { namespace: occupant.namespace, name: occupant.name }, { signal });
+      if (pod.metadata?.uid === occupant.uid) this.#table.setPod(pod);
+      else this.#table.removePod(occupant.uid);
+    } catch (error) {
+      if (hasReason(error, 'NotFound')) this.#table.removePod(occupant.uid);
+      else if (!signal.aborted) log.warn('bound pod not confirmed', { pod: keyOf(occupant), error });
+    }
+    this.#notify?.();
   }
 }

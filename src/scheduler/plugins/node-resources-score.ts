@@ -90,8 +90,8 @@ function onShape(shape: UtilizationShape, utilization: number): number {
     if (utilization > point.utilization) continue;
     const before = shape[index - 1];
     if (before === undefined) return point.score * 10;
-    const share = (utilization - before.utilization) / (point.utilization - before.utilization);
-    return Math.trunc((before.score + (point.score - before.score) * share) * 10);
+    const way = (utilization - before.utilization) / (point.utilization - before.utilization);
+    return Math.trunc((before.score + (point.score - before.score) * way) * 10);
   }
   return (shape.at(-1)?.score ?? 0) * 10;
 }

@@ -1,0 +1,193 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import type { Node } from '#api/core/node.ts';
+import { Pod } from '#api/core/pod.ts';
+import { ControlPlane } from '#cluster/control-plane.ts';
+import { startCluster } from '#cluster/test-cluster.ts';
+import { abortController, systemClock } from '#lib/clock.ts';
+import { silentLog } from '#lib/log.ts';
+import { BatchPlacer, pendingOf } from '#scheduler/batch.ts';
+import { NodeTable } from '#scheduler/node-table.ts';
+import { profileOf } from '#scheduler/profile.ts';
+import { Signatures } from '#scheduler/signature.ts';
+import { sqliteStore } from '#store/sqlite.ts';
+import type { Store } from '#store/store.ts';
+import { percentile, type Benchmark, type Row } from './row.ts';
+
+const samples = 3;
+const median = (values: readonly number[]) => percentile(values, 0.5);
+
+function nodeOf(index: number): Node {
+  const name = `sim-${String(index + 1).padStart(5, '0')}`;
+  return {
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/zone': `zone-${index % 3}` } },
+    spec: {},
+    status: { allocatable: { cpu: '32', memory: '128Gi', pods: '110' } },
+  };
+}
+
+/** `kinds` different workloads in turn; pods of one differ in name only. */
+function podOf(index: number, kinds: number): Pod {
+  const requests = { cpu: '100m', memory: `${128 + (index % kinds)}Mi` };
+  return {
+    metadata: { name: `pod-${index}`, namespace: 'default', uid: `uid-${index}` },
+    spec: { containers: [{ name: 'main', image: 'web:1', resources: { requests } }] },
+  };
+}
+
+/** Pods decided a second by the pure core: reading of demands, filtering, scoring and accounting included. */
+function decided(nodes: number, pods: number, kinds: number): number {
+  const signatures = new Signatures();
+  const table = new NodeTable(signatures);
+  for (let index = 0; index < nodes; index++) table.setNode(nodeOf(index));
+  const placer = new BatchPlacer(table, [profileOf()]);
+  const pending = Array.from({ length: pods }, (_, index) => podOf(index, kinds));
+  const start = performance.now();
+  for (const pod of pending) {
+    const decision = placer.decide(pendingOf(pod, signatures.of(pod)));
+    if (decision.do !== 'place') throw new Error(decision.failure.message);
+  }
+  return pods / ((performance.now() - start) / 1000);
+}
+
+/** Pods bound a second through the API in this process: from the scheduler's start, caches empty, to the last binding seen. */
+async function bound(nodes: number, pods: number, store?: Store): Promise<number> {
+  await using cluster = await startCluster({
+    nodes,
+    clock: 'system',
+    controlled: false,
+    podStartMs: 3_600_000, // the nodes keep still: only scheduler and API are measured
+    ...(store === undefined ? {} : { store }),
+  });
+  const { client, signal } = cluster;
+  const waiting = Array.from({ length: pods }, (_, index) => podOf(index, 1)).values();
+  const creator = async () => {
+    for (const { metadata, spec } of waiting) {
+      const { name = '', namespace = '' } = metadata ?? {};
+      await client.create(Pod, { metadata: { name, namespace }, spec }, { signal });
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, creator));
+  const control = new ControlPlane({ client, clock: systemClock, log: silentLog, controllers: [] });
+  let [seen, last] = [0, 0];
+  control.caches.on(Pod, ({ object, previous }) => {
+    if (object.spec.nodeName === undefined || previous?.spec.nodeName !== undefined) return;
+    seen++;
+    last = performance.now();
+  });
+  const start = performance.now();
+  const stop = abortController();
+  const running = Promise.all([control.follow(stop.signal), control.lead(stop.signal)]);
+  await cluster.until(() => seen === pods, { withinMs: 120_000, what: 'all pods to be bound' });
+  stop.abort();
+  await running;
+  return pods / ((last - start) / 1000);
+}
+
+async function boundOnDisk(nodes: number, pods: number): Promise<number> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'tutti-bench-'));
+  try {
+    return await bound(nodes, pods, await sqliteStore(path.join(folder, 'state.db')));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const rate = (name: string, values: readonly number[], budget?: number): Row => ({
+  name,
+  value: median(values),
+  unit: 'pods per second',
+  ...(budget === undefined ? {} : { budget }),
+  samples: values.length,
+});
+
+const repeat = (measure: () => number) => Array.from({ length: samples }, measure);
+
+async function repeatAsync(measure: () => Promise<number>): Promise<readonly number[]> {
+  const values: number[] = [];
+  for (let sample = 0; sample < samples; sample++) values.push(await measure());
+  return values;
+}
+
+/** Runs a script of this folder in a process of its own and reads the JSON it prints. */
+async function inChild<T>(script: string, ...args: string[]): Promise<T> {
+  const file = path.join(import.meta.dirname, script);
+  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', file, ...args], { timeout: 600_000 });
+  return JSON.parse(stdout) as T;
+}
+
+export const benchmarks: readonly Benchmark[] = [
+  {
+    names: ['scheduler.decided-1000', 'scheduler.decided-5000', 'scheduler.decided-10000'],
+    async run() {
+      decided(1000, 20_000, 1); // warm
+      return [
+        rate(
+          'scheduler.decided-1000',
+          repeat(() => decided(1000, 50_000, 1)),
+        ),
+        rate(
+          'scheduler.decided-5000',
+          repeat(() => decided(5000, 50_000, 1)),
+          20_000,
+        ),
+        rate(
+          'scheduler.decided-10000',
+          repeat(() => decided(10_000, 50_000, 1)),
+        ),
+      ];
+    },
+  },
+  {
+    names: ['scheduler.decided-5000-mixed', 'scheduler.decided-5000-different'],
+    async run() {
+      return [
+        rate(
+          'scheduler.decided-5000-mixed',
+          repeat(() => decided(5000, 20_000, 50)),
+        ),
+        rate(
+          'scheduler.decided-5000-different',
+          repeat(() => decided(5000, 1000, 1000)),
+          1000,
+        ),
+      ];
+    },
+  },
+  {
+    names: ['scheduler.bound-1000', 'scheduler.bound-5000', 'scheduler.bound-5000-sqlite'],
+    async run() {
+      return [
+        rate('scheduler.bound-1000', await repeatAsync(() => bound(1000, 10_000))),
+        rate('scheduler.bound-5000', await repeatAsync(() => bound(5000, 10_000)), 5000),
+        rate('scheduler.bound-5000-sqlite', await repeatAsync(() => boundOnDisk(5000, 10_000))),
+      ];
+    },
+  },
+  {
+    names: ['testcluster.start', 'testcluster.start-cold'],
+    async run() {
+      const warm: number[] = [];
+      const cold: number[] = [];
+      for (let sample = 0; sample < 5; sample++) {
+        const { importMs, startMs } = await inChild<{ importMs: number; startMs: number }>('test-cluster-start.ts');
+        warm.push(startMs);
+        cold.push(importMs + startMs);
+      }
+      return [
+        { name: 'testcluster.start', value: median(warm), unit: 'ms', budget: 100, samples: warm.length },
+        { name: 'testcluster.start-cold', value: median(cold), unit: 'ms', samples: cold.length },
+      ];
+    },
+  },
+  {
+    names: ['scale.rss-5000-nodes-50000-pods'],
+    async run() {
+      const { megabytes } = await inChild<{ megabytes: number }>('cluster-size.ts', '5000', '50000');
+      return [{ name: 'scale.rss-5000-nodes-50000-pods', value: megabytes, unit: 'MB', budget: 1000, samples: 1 }];
+    },
+  },
+];

@@ -8,7 +8,9 @@ export interface KernelTable {
   apply(commands: Iterable<string>, signal: AbortSignal): Promise<void>;
   /** Replaces the table in one transaction; which client goes where is kept for clients that are remembered. */
   rebuild(elements: readonly Element[], signal: AbortSignal): Promise<void>;
-  /** How many rules each chain of the table has; undefined if there is no such table. Cheap: reads no elements. */
+  /** The table's chains; none if there is no such table. Cheap, however many services there are. */
+  chains(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** How many rules each chain of the table has; undefined if there is no such table. Its cost grows with services. */
   shape(signal: AbortSignal): Promise<ReadonlyMap<string, number> | undefined>;
   /** The clients that sessions affinity remembers now. */
   remembered(signal: AbortSignal): Promise<readonly Remembered[]>;
@@ -36,6 +38,14 @@ export class NftTable implements KernelTable {
     const clients = affine.size === 0 ? [] : await this.remembered(signal);
     const kept = clients.filter(({ target, protocol }) => affine.has(`${target.ip} . ${protocol} . ${target.port}`));
     await this.apply(renderTable(this.#facts, elements, kept), signal);
+  }
+
+  async chains(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    // Not of one table alone: for that, nft reads all its elements first.
+    const { code, stdout } = await this.#run('nft', ['-j', 'list', 'chains', 'ip'], { signal });
+    if (code !== 0) return new Set();
+    const { nftables } = JSON.parse(stdout) as { nftables: readonly ListedObject[] };
+    return new Set(nftables.flatMap(({ chain }) => (chain?.table === this.#facts.table ? [chain.name] : [])));
   }
 
   async shape(signal: AbortSignal): Promise<ReadonlyMap<string, number> | undefined> {
@@ -78,7 +88,7 @@ export function expectedShape(facts: TableFacts, elements: readonly Element[]): 
 
 /** The parts of `nft -j` that we read. Source: libnftables-json(5). */
 interface ListedObject {
-  readonly chain?: { readonly name: string };
+  readonly chain?: { readonly name: string; readonly table: string };
   readonly rule?: { readonly chain: string };
   readonly map?: { readonly elem?: readonly ListedElement[] };
 }

@@ -15,6 +15,8 @@ import { renderDelta, type Remembered, type TableFacts } from './table.ts';
 const gatherMs = 5;
 /** How often the table is looked at, in case somebody flushed the ruleset. */
 const probeEveryMs = 4_000;
+/** How often its rules are counted too, which costs more: somebody emptied chains but left them there. */
+const countEveryMs = 60_000;
 /** How often everything is written anew, which also heals single elements that somebody deleted. */
 const rewriteEveryMs = 10 * 60_000;
 const retryDelayMsMin = 100;
@@ -46,6 +48,7 @@ export class ServiceProxy {
   #applied = 0;
   #needsRewrite = true;
   #rewrittenAt = 0;
+  #countedAt = 0;
   #lostAffinity = false;
   #stale: StaleFlow[] = [];
   /** The chains in the kernel, beside the fixed ones. */
@@ -143,6 +146,7 @@ export class ServiceProxy {
       this.#chains = chains;
       this.#needsRewrite = false;
       this.#rewrittenAt = clock.now();
+      this.#countedAt = clock.now();
       log.info('service table written', { services, tookMs: clock.now() - startedAt });
     } else {
       this.#lostAffinity ||= delta.remove.some(({ object }) => object === 'affine-targets');
@@ -199,8 +203,14 @@ export class ServiceProxy {
 
   async #probe(signal: AbortSignal): Promise<void> {
     const { kernel, clock, log, tableFacts } = this.#options;
+    const expected = expectedShape(tableFacts, [...this.#chains.values()]);
+    const chains = await kernel.chains(signal);
+    let isWhole = chains.size === expected.size && [...expected.keys()].every((name) => chains.has(name));
+    if (isWhole && clock.now() - this.#countedAt >= countEveryMs) {
+      this.#countedAt = clock.now();
+      isWhole = sameShape(expected, await kernel.shape(signal));
+    }
     const isDue = clock.now() - this.#rewrittenAt >= rewriteEveryMs;
-    const isWhole = sameShape(expectedShape(tableFacts, [...this.#chains.values()]), await kernel.shape(signal));
     if (isWhole && !isDue) return;
     if (!isWhole)
       log.warn('the service table was disturbed by somebody else; writing it anew', { table: tableFacts.table });

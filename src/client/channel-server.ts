@@ -63,6 +63,7 @@ export async function serveSession(socket: WebSocket, session: Session, clock: C
     source.pipe(target);
     await Promise.race([finished(source, { writable: false }).catch(() => {}), gone]);
     if (source.readableEnded) await Promise.race([finished(target).catch(() => {}), gone]);
+    else source.destroy(); // nobody is left to read it
   };
   await Promise.all([send(session.stdout, channels.stdout), send(session.stderr, channels.stderr)]);
   const status = await Promise.race([session.done.catch(failureOf), gone]);

@@ -76,6 +76,7 @@ export async function serveSpdySession(
     source.pipe(target);
     await Promise.race([finished(source, { writable: false }).catch(() => target.end()), over]);
     await Promise.race([finished(target, { readable: false }).catch(() => {}), over]);
+    if (!source.readableEnded) source.destroy(); // nobody is left to read it
   });
   await Promise.all(outputs);
   const status = await Promise.race([session.done.catch(failureOf), over]);

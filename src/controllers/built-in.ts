@@ -5,6 +5,7 @@ import { disruptionController } from './disruption.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
 import { garbageCollector } from './garbage-collector.ts';
+import { jobController } from './job.ts';
 import { namespaceController } from './namespace.ts';
 import type { EvictionRates } from './node-health-plan.ts';
 import { nodeIpam, type NodeIpamOptions } from './node-ipam.ts';
@@ -35,6 +36,7 @@ export function builtInControllers(options: BuiltInOptions): readonly Controller
     deploymentController,
     replicaSetController,
     replicationControllerController,
+    jobController,
     endpointSliceController,
     endpointsController,
     disruptionController,

@@ -18,6 +18,8 @@ import type { TokenIssuer } from './authentication/token-request.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { refusal } from './authorization/refusal.ts';
 import { Catalog } from './catalog.ts';
+import { metricsGroup, metricsKinds } from './metrics-api/kinds.ts';
+import { listMetrics, type MetricsSource } from './metrics-api/metrics-source.ts';
 import { Registry } from './registry/registry.ts';
 import type { Listing } from './registry/resource.ts';
 import { selectionOf } from './registry/selection.ts';
@@ -42,6 +44,8 @@ export interface ApiOptions {
   readonly admission: readonly AdmissionPlugin[] | ((registry: Registry) => readonly AdmissionPlugin[]);
   readonly hooks?: readonly WriteHook[] | ((registry: Registry) => readonly WriteHook[]);
   readonly reviews?: Partial<Omit<ReviewSources, 'authorizer'>>;
+  /** Adds `metrics.k8s.io`. */
+  readonly metrics?: MetricsSource;
   /** Answers `serviceaccounts/token`. */
   readonly tokenIssuer?: TokenIssuer;
   readonly clock: Clock;
@@ -82,12 +86,16 @@ export interface WriteParameters {
  * Bodies come as functions, so that nothing of a request that is refused is read.
  */
 export class Api implements AsyncDisposable {
+  /** What is stored. */
+  readonly kinds: readonly Kind[];
+  /** What is served: also what is only computed. */
   readonly catalog: Catalog;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
   readonly #authorizer: Authorizer;
   readonly #pipeline: Pipeline;
+  readonly #metrics: MetricsSource | undefined;
   readonly #reviews: ReviewSources;
   readonly #tokens: TokenIssuer | undefined;
   readonly #stop = new AbortController();
@@ -97,7 +105,9 @@ export class Api implements AsyncDisposable {
     const { clock, log } = options;
     this.clock = clock;
     this.log = log;
-    this.catalog = new Catalog(options.kinds);
+    this.kinds = options.kinds;
+    this.#metrics = options.metrics;
+    this.catalog = new Catalog(options.metrics === undefined ? options.kinds : [...options.kinds, ...metricsKinds]);
     this.registry = new Registry({ store: options.store, clock, log, signal: this.#stop.signal });
     this.#authorizer = options.authorizer;
     this.#reviews = { rules: [], tokens: undefined, audiences: [], ...options.reviews, authorizer: options.authorizer };
@@ -137,6 +147,7 @@ export class Api implements AsyncDisposable {
     context: RequestContext,
   ): Promise<StoredObject<T>> {
     await this.authorize(attributesOf('get', target, context.user));
+    if (target.kind.group === metricsGroup) return this.#measured(target, context);
     return this.registry.of(target.kind).get(refOf(target), freshnessOfGet(resourceVersion), context.signal);
   }
 
@@ -208,7 +219,7 @@ export class Api implements AsyncDisposable {
         await bindPod(this.#pipeline, call, ref, (await body(Binding)) as Binding);
         return done(201);
       case '/pods/eviction':
-        await evictPod(this.#pipeline, call, ref, deletionOf((await body(Eviction)) as Eviction));
+        await evictPod(this.#pipeline, call, ref, deletionOf(await body(Eviction)));
         return done(201);
       case '/serviceaccounts/token':
         return this.#token(ref, (await body(TokenRequest)) as TokenRequest, context);
@@ -217,18 +228,33 @@ export class Api implements AsyncDisposable {
     }
   }
 
-  /** Lets a caller reach into a pod (`log`, `exec`, `attach`, `portforward`, `proxy`); returns the pod. */
+  /** Lets a caller reach into a pod (`log`, `exec`, `attach`, `portforward`); returns the pod. */
   async connect(
     verb: string,
     target: Target<Pod> & { readonly name: string; readonly subresource: string },
     context: RequestContext,
   ): Promise<Pod> {
+    return (await this.reach(verb, target, context)).object;
+  }
+
+  /** The same for any object with something behind it. */
+  async reach<T extends ApiObject>(
+    verb: string,
+    target: Target<T> & { readonly name: string; readonly subresource: string },
+    context: RequestContext,
+  ): Promise<StoredObject<T>> {
     const attributes = attributesOf(verb, target, context.user);
     await this.authorize(attributes);
-    const { object } = await this.registry.of(Pod).get(refOf(target), { want: 'newest' }, context.signal);
-    const request = { attributes, operation: 'CONNECT' as const, object: undefined, stored: object, dryRun: false };
+    const stored = await this.registry.of(target.kind).get(refOf(target), { want: 'newest' }, context.signal);
+    const request = {
+      attributes,
+      operation: 'CONNECT' as const,
+      object: undefined,
+      stored: stored.object,
+      dryRun: false,
+    };
     if (target.subresource !== 'log') await this.#pipeline.admission.validate(request, context);
-    return object;
+    return stored;
   }
 
   /** What `/scale` shows. */
@@ -307,14 +333,28 @@ export class Api implements AsyncDisposable {
     return this.#tokens.answer(ref.namespace, { name: ref.name, uid: object.metadata?.uid ?? '' }, request);
   }
 
+  async #measured<T extends ApiObject>(
+    target: Target<T> & { readonly name: string },
+    context: RequestContext,
+  ): Promise<StoredObject<T>> {
+    const { items } = await this.#list(target, {}, context);
+    const found = items.find(({ name }) => name === target.name);
+    if (found === undefined) throw notFoundError(target.kind, target.name);
+    return found;
+  }
+
   #list<T extends ApiObject>(
     { kind, namespace }: Target<T>,
     parameters: ListParameters,
     { signal }: RequestContext,
   ): Promise<Listing<T>> {
+    const selection = selectionOf(kind, parameters);
+    if (kind.group === metricsGroup && this.#metrics !== undefined) {
+      return listMetrics(this.#metrics, kind, { namespace, selection, signal });
+    }
     return this.registry.of(kind).list({
       namespace,
-      selection: selectionOf(kind, parameters),
+      selection,
       freshness: freshnessOfList(parameters),
       limit: parameters.limit ?? 0,
       continue: parameters.continue,

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { connect as connectHttp2 } from 'node:http2';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { ConfigMap } from '#api/core/config-map.ts';
+import { Pod } from '#api/core/pod.ts';
 import { encodeProtobuf } from '#machinery/protobuf.ts';
 import type { Status } from '#machinery/status-error.ts';
 import { memoryStore } from '#store/memory.ts';
@@ -323,7 +327,7 @@ test('kubectl get is served tables, for objects, lists and watches', async () =>
   await server.make('c1', { data: { k: 'v' } });
   const headers = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
   const { body } = await server.call(maps, { headers });
-  assert.equal(body.kind as string, 'Table');
+  assert.equal(body.kind, 'Table');
   const rows = body['rows'] as unknown as { cells: unknown[]; object: { kind: string } }[];
   assert.deepEqual([rows.length, rows[0]?.cells[0], rows[0]?.object.kind], [1, 'c1', 'PartialObjectMetadata']);
   const one = await server.call(`${maps}/c1?includeObject=Object`, { headers });
@@ -393,7 +397,7 @@ test('discovery is had in one document, or as of old', async () => {
   ).filter(({ name }) => name.startsWith('pods'));
   assert.deepEqual(pods.find(({ name }) => name === 'pods')?.shortNames, ['po']);
   assert.deepEqual(pods.find(({ name }) => name === 'pods/eviction')?.group, 'policy');
-  assert.equal((await server.call('/apis/apps')).body.kind as string, 'APIGroup');
+  assert.equal((await server.call('/apis/apps')).body.kind, 'APIGroup');
 });
 
 test('impersonation is itself authorized', async () => {
@@ -422,6 +426,56 @@ test('impersonation is itself authorized', async () => {
     refused.body.message ?? '',
     /serviceaccounts "b" is forbidden: User "bob" cannot impersonate resource "serviceaccounts"/,
   );
+});
+
+test('pods and services are reached through the proxy, without the credentials of the caller', async ({ signal }) => {
+  const seen: {
+    method?: string | undefined;
+    url?: string | undefined;
+    authorization?: string | undefined;
+    body: string;
+  }[] = [];
+  const backend = createServer((req, res) => {
+    const chunks: Buffer[] = [];
+    req.on('data', (chunk: Buffer) => chunks.push(chunk));
+    req.on('end', () => {
+      seen.push({
+        method: req.method,
+        url: req.url,
+        authorization: req.headers.authorization,
+        body: Buffer.concat(chunks).toString(),
+      });
+      res.writeHead(302, { location: '/elsewhere' }).end('moved');
+    });
+  }).listen(0, '127.0.0.1');
+  await once(backend, 'listening');
+  const { port } = backend.address() as AddressInfo;
+  try {
+    await using server = await open({ mayProxyTo: () => true });
+    const pod = await server.client.create(
+      Pod,
+      {
+        metadata: { name: 'web', namespace: 'a' },
+        spec: { containers: [{ name: 'c', image: 'i', ports: [{ containerPort: port }] }] },
+      },
+      { signal },
+    );
+    const status = { ...pod.status, podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] };
+    await server.client.update(Pod, { ...pod, status }, { signal, subresource: 'status' });
+    const reply = await server.call('/api/v1/namespaces/a/pods/web/proxy/x%2Fy/?q=1', {
+      method: 'PUT',
+      body: 'hello',
+      type: 'text/plain',
+    });
+    assert.deepEqual([reply.code, reply.headers['location'], reply.bytes.toString()], [302, '/elsewhere', 'moved']);
+    assert.deepEqual(seen, [{ method: 'PUT', url: '/x%2Fy/?q=1', authorization: undefined, body: 'hello' }]);
+    assert.equal((await server.call('/api/v1/namespaces/a/pods/http:web:1/proxy/')).code, 503);
+    await using strict = await open({ store: server.api.registry.store });
+    assert.equal((await strict.call('/api/v1/namespaces/a/pods/web/proxy/')).body.message, 'address not allowed');
+  } finally {
+    backend.close();
+    backend.closeAllConnections();
+  }
 });
 
 test('many requests share one HTTP/2 connection', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Deployment } from '#api/apps/deployment.ts';
-import { Scale } from '#api/autoscaling/scale.ts';
+import type { Scale } from '#api/autoscaling/scale.ts';
 import type { Binding } from '#api/core/binding.ts';
 import { ConfigMap } from '#api/core/config-map.ts';
 import { Namespace } from '#api/core/namespace.ts';
@@ -226,14 +226,18 @@ test('evictions stop when the budget is used up', async ({ signal }) => {
   await using cluster = await open();
   const { client } = cluster;
   const evict = (name: string) =>
-    client.create(Pod as unknown as Kind<Eviction>, { metadata: { name, namespace: 'a' } } as Eviction, {
-      signal,
-      subresource: 'eviction',
-    });
+    client.create(
+      Pod as unknown as Kind<Eviction>,
+      { metadata: { name, namespace: 'a' } },
+      {
+        signal,
+        subresource: 'eviction',
+      },
+    );
   for (const name of ['p', 'q']) {
     const made = await client.create(Pod, pod(name, { nodeName: 'n' }), { signal });
     const status = { ...made.status, phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
-    await client.update(Pod, { ...made, status } as Pod, { signal, subresource: 'status' });
+    await client.update(Pod, { ...made, status }, { signal, subresource: 'status' });
   }
   const budget = await client.create(
     PodDisruptionBudget,
@@ -356,7 +360,7 @@ test('watch() starts with what is there, goes on with every change, and hands ou
     for await (const event of client.watch(ConfigMap, { signal: AbortSignal.any([signal, stop.signal]) })) {
       const { metadata } = event.object as ConfigMap;
       events.push([event.type, metadata?.name, metadata?.resourceVersion]);
-      objects.push(event.object as ConfigMap);
+      objects.push(event.object);
       if (event.type === 'ADDED' && metadata?.name === 'x') await client.create(ConfigMap, configMap('y'), { signal });
       if (event.type === 'ADDED' && metadata?.name === 'y')
         await client.update(ConfigMap, configMap('y', { k: 'v' }), { signal });

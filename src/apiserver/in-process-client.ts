@@ -55,7 +55,7 @@ export class InProcessClient implements Client {
     const target = { ...targetOf(kind, ref), subresource: options.subresource };
     const context = this.#context(options);
     // With `scale` the caller's T is Scale: the interface has one kind for both.
-    if (options.subresource === 'scale') return (await this.#api.getScale(plain(target), context)) as unknown as T;
+    if (options.subresource === 'scale') return (await this.#api.getScale(target, context)) as unknown as T;
     return (await this.#api.get(target, { resourceVersion: options.resourceVersion }, context)).object;
   }
 
@@ -154,7 +154,7 @@ export class InProcessClient implements Client {
     };
     if (options.subresource === 'scale') {
       const wanted = async () => async () => this.#read(Scale, object as unknown as Scale, context);
-      return (await this.#api.updateScale('update', plain(target), wanted, parameters, context)) as unknown as T;
+      return (await this.#api.updateScale('update', target, wanted, parameters, context)) as unknown as T;
     }
     const wanted = async () => {
       const next = this.#read(kind, object, context);
@@ -171,7 +171,7 @@ export class InProcessClient implements Client {
     const reading = { validation: 'Warn', warn: (text: string) => context.warn(text) } as const;
     if (options.subresource === 'scale') {
       const wanted = async () => patchedBy(Scale, patch, reading);
-      return (await this.#api.updateScale('patch', plain(target), wanted, parameters, context)) as unknown as T;
+      return (await this.#api.updateScale('patch', target, wanted, parameters, context)) as unknown as T;
     }
     return this.#api.update('patch', target, async () => patchedBy(kind, patch, reading), parameters, context);
   }
@@ -238,13 +238,6 @@ function targetOf<T extends ApiObject>(
   { name, namespace }: ObjectRef,
 ): Target<T> & { readonly name: string } {
   return { kind, name, namespace: kind.namespaced ? namespace : undefined };
-}
-
-/** The same target without its type, for subresources whose body is of another kind. */
-function plain<T extends ApiObject>(
-  target: Target<T> & { readonly name: string },
-): Target<ApiObject> & { readonly name: string } {
-  return target as unknown as Target<ApiObject> & { readonly name: string };
 }
 
 function eventOf<T extends ApiObject>(kind: Kind<T>, record: WatchRecord<T> | Bookmark): WatchEvent<T> {

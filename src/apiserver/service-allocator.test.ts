@@ -18,11 +18,11 @@ async function open(options: { store?: ReturnType<typeof memoryStore>; clusterCi
   const client = new InProcessClient(api, { user: admin });
   return {
     client,
-    create: (name: string, spec: object = {}, options: { dryRun?: boolean; signal?: AbortSignal } = {}) =>
+    create: (name: string, spec: object = {}, also: { dryRun?: boolean } = {}) =>
       client.create(
         Service,
-        { metadata: { name, namespace: 'a' }, spec: { ports: [{ port: 80 }], ...spec } } as Service,
-        { signal: AbortSignal.timeout(5_000), ...options },
+        { metadata: { name, namespace: 'a' }, spec: { ports: [{ port: 80 }], ...spec } },
+        { signal: AbortSignal.timeout(5_000), ...also },
       ),
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };

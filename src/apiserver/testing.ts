@@ -10,7 +10,7 @@ import { Api, type ApiOptions } from './api.ts';
 import type { Authenticator } from './authentication/authenticator.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { HttpServer } from './http-server.ts';
-import { Router } from './rest/router.ts';
+import { Router, type RouterOptions } from './rest/router.ts';
 
 export const admin: UserInfo = { username: 'admin', groups: ['system:masters', 'system:authenticated'] };
 
@@ -28,7 +28,8 @@ export const testAuthenticator: Authenticator = {
 
 export const allowAll: Authorizer = { authorize: async () => ({ allowed: true, reason: '' }) };
 
-export interface TestServerOptions extends Partial<Omit<ApiOptions, 'store' | 'clock' | 'log'>> {
+export interface TestServerOptions
+  extends Partial<Omit<ApiOptions, 'store' | 'clock' | 'log'>>, Partial<Pick<RouterOptions, 'mayProxyTo' | 'connect'>> {
   readonly store?: Store;
   readonly clock?: Clock;
   readonly log?: Log;
@@ -49,6 +50,10 @@ export async function testApi(options: TestServerOptions = {}): Promise<Api> {
   return api;
 }
 
+function pickRouter({ mayProxyTo, connect }: TestServerOptions) {
+  return { ...(mayProxyTo === undefined ? {} : { mayProxyTo }), ...(connect === undefined ? {} : { connect }) };
+}
+
 /** A real HTTPS server on an ephemeral port, with certificates of its own. */
 export async function testServer(options: TestServerOptions = {}) {
   const validity = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 3_600_000 };
@@ -58,7 +63,12 @@ export async function testServer(options: TestServerOptions = {}) {
     ca,
   );
   const api = await testApi(options);
-  const router = new Router({ api, authenticator: testAuthenticator, log: options.log ?? silentLog });
+  const router = new Router({
+    api,
+    authenticator: testAuthenticator,
+    log: options.log ?? silentLog,
+    ...pickRouter(options),
+  });
   const http = await HttpServer.listen({
     router,
     key: server.key,

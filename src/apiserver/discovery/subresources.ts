@@ -18,7 +18,6 @@ const proxy = (kind: string): Subresource => ({ group: '', version: 'v1', kind, 
 const serverSubresources: Readonly<Record<string, Readonly<Record<string, Subresource>>>> = {
   '/pods': { proxy: proxy('PodProxyOptions'), resize: { group: '', version: 'v1', kind: 'Pod', verbs: statusVerbs } },
   '/services': { proxy: proxy('ServiceProxyOptions') },
-  '/nodes': { proxy: proxy('NodeProxyOptions') },
 };
 
 /** The verbs of a subresource; undefined if the kind has none of that name. */
@@ -35,8 +34,8 @@ export function discoveredResources(kind: Kind): readonly DiscoveredResource[] {
   if (kind.subresources?.status === true) add('status', own, statusVerbs);
   if (kind.subresources?.scale !== undefined)
     add('scale', { group: 'autoscaling', version: 'v1', kind: 'Scale' }, statusVerbs);
-  for (const [name, { verbs, ...response }] of Object.entries(kind.subresources?.more ?? {}))
-    add(name, response, verbs);
+  const more = { ...serverSubresources[`${kind.group}/${kind.plural}`], ...kind.subresources?.more };
+  for (const [name, { verbs, ...response }] of Object.entries(more)) add(name, response, verbs);
   return [
     { name: kind.plural, kind, response: own, verbs: kind.verbs ?? allVerbs },
     ...below.toSorted((a, b) => (a.name < b.name ? -1 : 1)),

@@ -15,7 +15,7 @@ const podWith = (more: { metadata?: ObjectMeta; nodeName?: string; phase?: strin
     terminationGracePeriodSeconds: 30,
     ...(more.nodeName === undefined ? {} : { nodeName: more.nodeName }),
   },
-  status: { ...(more.phase === undefined ? {} : { phase: more.phase }) },
+  status: more.phase === undefined ? {} : { phase: more.phase },
 });
 const metadataAfter = (plan: ReturnType<typeof planDeletion<Pod>>) =>
   plan.do === 'keep' ? { changed: plan.changed, ...plan.object.metadata } : plan.do;

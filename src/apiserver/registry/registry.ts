@@ -36,7 +36,7 @@ export class Registry {
     const { store, feed } = this;
     const cache = new KindCache<T>({ store, feed, clock: this.#clock, layout, signal: this.#signal });
     const resource = new Resource<T>({ store, feed, clock: this.#clock, layout, cache });
-    this.#resources.set(id, resource as unknown as Resource);
+    this.#resources.set(id, resource);
     return resource;
   }
 

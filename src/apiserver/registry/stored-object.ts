@@ -85,6 +85,7 @@ export class StoredObject<T extends ApiObject = ApiObject> {
 
   /** The only part of the wire form that is not stored. */
   #spliced(): string {
+    if (this.revision === 0n) return ''; // computed, never stored
     return `"resourceVersion":"${this.revision}",`;
   }
 

@@ -67,7 +67,7 @@ export async function effectiveUser(api: Api, caller: UserInfo, { headers }: Htt
   }
   return {
     username: name,
-    groups: [...new Set([...groupsOf(name, account?.[1], asked.groups)])],
+    groups: [...new Set(groupsOf(name, account?.[1], asked.groups))],
     ...(asked.uid === undefined ? {} : { uid: asked.uid }),
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };

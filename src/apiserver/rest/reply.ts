@@ -55,7 +55,7 @@ export async function sendPieces(
   headers: Headers = {},
 ): Promise<void> {
   const { req, res, context } = exchange;
-  const compress = length >= gzipBytesMin && /\bgzip\b/.test(String(req.headers['accept-encoding'] ?? ''));
+  const compress = length >= gzipBytesMin && /\bgzip\b/.test(req.headers['accept-encoding']?.toString() ?? '');
   const coding: Headers = compress
     ? { 'content-encoding': 'gzip', vary: 'Accept-Encoding' }
     : { 'content-length': String(length) };
@@ -159,7 +159,7 @@ export async function sendJson(exchange: Exchange, code: number, value: unknown)
 export function wantsPretty({ query, req }: Pick<Exchange, 'query' | 'req'>): boolean {
   const asked = query.get('pretty');
   if (asked !== null) return asked !== 'false' && asked !== '0';
-  return /^(curl|Wget|Mozilla)\b/.test(String(req.headers['user-agent'] ?? ''));
+  return /^(curl|Wget|Mozilla)\b/.test(req.headers['user-agent'] ?? '');
 }
 
 /** Any error as the Status a client understands. Those that are no StatusError are bugs: the caller logs them. */

@@ -81,7 +81,7 @@ function decodeSegment(segment: string): string {
   } catch {
     throw unknownPath();
   }
-  if (text === '' || text === '.' || text === '..' || /[/\\%\u0000-\u001f\u007f]/.test(text)) throw unknownPath();
+  if (text === '' || text === '.' || text === '..' || /[/\\%]|\p{Cc}/u.test(text)) throw unknownPath();
   return text;
 }
 

@@ -130,7 +130,7 @@ export class ResourceHandler {
       exchange.context,
     );
     if (answer.kind === 'Status') await sendStatus(exchange, 201, representation, answer as Status);
-    else await sendObject(exchange, 201, representation, bodyKind, answer as ApiObject, this.#api.clock.now());
+    else await sendObject(exchange, 201, representation, bodyKind, answer, this.#api.clock.now());
   }
 
   async #write(verb: 'update' | 'patch', exchange: Exchange, target: Named): Promise<void> {
@@ -169,7 +169,7 @@ export class ResourceHandler {
     const wish = await this.#deletion(exchange);
     const answer = await this.#api.delete(target, wish.read, wish, exchange.context);
     if (answer.kind === 'Status') return sendStatus(exchange, 200, representation, answer as Status);
-    return sendObject(exchange, 200, representation, kind, answer as ApiObject, this.#api.clock.now());
+    return sendObject(exchange, 200, representation, kind, answer, this.#api.clock.now());
   }
 
   async #deleteCollection(exchange: Exchange, target: Target<ApiObject>): Promise<void> {

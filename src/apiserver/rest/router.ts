@@ -19,6 +19,7 @@ import { FlushQueue } from './flush-queue.ts';
 import { handleHealth, isHealthPath, ownChecks, type HealthCheck } from './health.ts';
 import { effectiveUser } from './impersonation.ts';
 import { noMetrics, requestMetrics, type RequestMetrics } from './metrics.ts';
+import { isProxy, ProxyHandler } from './proxy-handler.ts';
 import { flagOf } from './parameters.ts';
 import { send, sendError, sendJson, toStatusError } from './reply.ts';
 import { parsePath, unknownPath, type RequestPath, type ResourcePath } from './request-path.ts';
@@ -37,6 +38,8 @@ export interface RouterOptions {
   readonly checks?: readonly HealthCheck[];
   /** Served at `/metrics`, and told about requests. */
   readonly metrics?: MetricsRegistry;
+  /** Which addresses `proxy` may call; those that a pod can have, unless given. */
+  readonly mayProxyTo?: (host: string) => boolean;
   readonly log: Log;
 }
 
@@ -52,9 +55,10 @@ export class Router {
   readonly #resources: ResourceHandler;
   readonly #discovery: DiscoveryHandler;
   readonly #openapi: OpenApiHandler;
+  readonly #proxies: ProxyHandler;
   readonly #open = new Set<AbortController>();
 
-  constructor({ api, authenticator, connect, checks = [], metrics, log }: RouterOptions) {
+  constructor({ api, authenticator, connect, checks = [], metrics, mayProxyTo, log }: RouterOptions) {
     this.#api = api;
     this.#callers = new Callers(authenticator);
     this.#checks = [...ownChecks(api), ...checks];
@@ -64,7 +68,8 @@ export class Router {
     this.#metrics = metrics === undefined ? noMetrics : requestMetrics(metrics);
     this.#resources = new ResourceHandler(api, new WatchHandler(api, new FlushQueue().add));
     this.#discovery = new DiscoveryHandler(api);
-    this.#openapi = new OpenApiHandler(() => api.catalog.kinds);
+    this.#proxies = new ProxyHandler(api, mayProxyTo);
+    this.#openapi = new OpenApiHandler(() => api.kinds);
   }
 
   /** Ends every request that is still open with `reason`. */
@@ -89,13 +94,13 @@ export class Router {
       context: {
         user: anonymousUser,
         signal: controller.signal,
-        userAgent: String(req.headers['user-agent'] ?? ''),
+        userAgent: req.headers['user-agent'] ?? '',
         warn: (text) => {
           if (!warnings.includes(text)) warnings.push(text);
         },
       },
     };
-    const isLong = flagOf(query, 'watch') === true || flagOf(query, 'follow') === true;
+    const isLong = flagOf(query, 'watch') === true || flagOf(query, 'follow') === true || path.includes('/proxy/');
     const timer = isLong ? undefined : setTimeout(() => controller.abort(tooSlow()), requestMsMax).unref();
     const mutating = exchange.method !== 'GET' && exchange.method !== 'HEAD';
     const start = performance.now();
@@ -139,7 +144,7 @@ export class Router {
       const context = {
         user,
         signal: controller.signal,
-        userAgent: String(req.headers['user-agent'] ?? ''),
+        userAgent: req.headers['user-agent'] ?? '',
         warn: () => undefined,
       };
       const request = await connectRequest(this.#api, { context, query, method: req.method ?? 'GET' }, parsed.resource);
@@ -174,6 +179,7 @@ export class Router {
   async #resource(exchange: Exchange, path: ResourcePath): Promise<void> {
     const kind = this.#kindOf(path);
     if (kind === undefined) throw unknownPath();
+    if (isProxy(kind, path)) return this.#proxies.handle(exchange, kind, path);
     if (!isConnect(kind, path)) return this.#resources.handle(exchange, kind, path);
     const request = await connectRequest(this.#api, exchange, path);
     return handlerOf(this.#connect).handle(request, exchange.req, exchange.res);

@@ -66,7 +66,7 @@ export function tableOf(kind: Kind, objects: readonly ApiObject[], metadata: obj
 }
 
 function rowOf(kind: Kind, object: ApiObject, { include, version, now }: TableOptions): unknown {
-  const cells = columnsOf(kind).map(({ cell }) => cell(object, now));
+  const cells = columnsOf(kind).map((column) => column.cell(object, now));
   switch (include) {
     case 'None':
       return { cells };

@@ -3,7 +3,6 @@ import type { LocalSubjectAccessReview } from '#api/authorization/local-subject-
 import type { SelfSubjectAccessReview } from '#api/authorization/self-subject-access-review.ts';
 import type { SelfSubjectRulesReview } from '#api/authorization/self-subject-rules-review.ts';
 import type { SubjectAccessReview } from '#api/authorization/subject-access-review.ts';
-import type { SelfSubjectReview } from '#api/authentication/self-subject-review.ts';
 import type { TokenReview } from '#api/authentication/token-review.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
@@ -52,7 +51,7 @@ export async function answerReview(
     case 'SelfSubjectRulesReview':
       return reviewRules(review as SelfSubjectRulesReview, user, rules);
     case 'SelfSubjectReview':
-      return reviewSelf(review as SelfSubjectReview, user);
+      return reviewSelf(review, user);
     case 'TokenReview':
       if (tokens !== undefined) return reviewToken(review as TokenReview, tokens, audiences);
       break;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { text as collect } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { Event } from '#api/core/event.ts';
 import { ConfigMap } from '#api/core/config-map.ts';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
@@ -193,6 +194,11 @@ test('A container that fails is restarted at once, then backed off, with its mes
   const { exitCode, reason, message } = status?.lastState?.terminated ?? {};
   assert.deepEqual({ exitCode, reason, message }, { exitCode: 3, reason: 'Error', message: 'because\n' });
   assert.equal(pod?.status?.phase, 'Running');
+  await waitFor(() =>
+    node.client
+      .all(Event)
+      .find(({ reason, involvedObject }) => reason === 'BackOff' && involvedObject.name === 'crash'),
+  );
 });
 
 test('A container killed behind our back is restarted; its old log is still there as the previous one', async () => {
@@ -411,6 +417,27 @@ test('A containerd that is killed comes back and its containers never noticed', 
   const later = stateOf(await node.until('steady', isReady, 'ready'));
   assert.equal(later?.containerID, earlier?.containerID);
   assert.equal(later?.restartCount, 0);
+});
+
+test('Pods may share the network and processes of the host, or processes among their containers', async () => {
+  const { log: host } = await runToEnd('on-host', {
+    hostNetwork: true,
+    hostPID: true,
+    containers: [container('cat /proc/1/comm; readlink /proc/self/ns/net')],
+  });
+  const comm = await readFile('/proc/1/comm', 'utf8');
+  assert.ok(host.startsWith(comm));
+  assert.equal(await readlink('/proc/self/ns/net'), host.trim().split('\n').at(-1));
+  const { log: shared } = await runToEnd('shared', {
+    shareProcessNamespace: true,
+    containers: [
+      container(
+        'cat /proc/1/comm; sleep 0.1; sh -c "sleep 0.01 & exit"; sleep 0.2; cat /proc/*/stat | cut -d " " -f 3',
+      ),
+    ],
+  });
+  assert.ok(shared.startsWith('pause\n'));
+  assert.ok(!/^Z$/m.test(shared), 'pause reaps orphans');
 });
 
 test('A log that grows too long is put aside, and is still read as one', async () => {

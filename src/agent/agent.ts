@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Pod } from '#api/core/pod.ts';
 import { Service } from '#api/core/service.ts';
@@ -295,8 +295,10 @@ function orphan({ uid, name, namespace }: RuntimePod): Pod {
 /** A tmpfs for what must not touch a disk, such as secrets. */
 async function prepareVolatile(state: string): Promise<void> {
   const dir = join(state, 'volatile');
-  await mkdir(dir, { recursive: true, mode: 0o711 });
-  if (!(await isTmpfs(dir)) && !(await mountsBelow(dir)).includes(dir)) await mountTmpfs(dir, 0o711);
+  await mkdir(dir, { recursive: true });
+  if (!(await isTmpfs(dir)) && !(await mountsBelow(dir)).includes(dir)) await mountTmpfs(dir, 0o700);
+  // Pods see their own part through a mount; nobody else on the host needs to.
+  await chmod(dir, 0o700);
 }
 
 async function awaitNetwork(

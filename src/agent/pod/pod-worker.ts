@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Pod } from '#api/core/pod.ts';
+import type * as core from '#api/core/types.generated.ts';
 import { compareVersions } from '#client/resource-version.ts';
 import { abortController } from '#lib/clock.ts';
 import { hasReason } from '#machinery/status-error.ts';
@@ -45,6 +46,7 @@ export class PodWorker {
   readonly #setbacks = new Map<string, Setback & { readonly failures: number }>();
   readonly #backoffs = new Map<string, RestartBackoff>();
   readonly #stopDeadlines = new Map<string, number>();
+  readonly #toldBackOffs = new Map<string, number>();
   #pod: Pod;
   #isGone: boolean;
   #observed: ObservedPod = nothingObserved;
@@ -191,9 +193,26 @@ export class PodWorker {
     }
     const isLast = (step: Step) => step.do === 'release';
     for (const step of plan.steps) if (!isLast(step)) this.#launch(step, signal);
-    if (!this.#isGone) this.#writer.publish(podStatus(this.facts(), plan), signal);
+    if (!this.#isGone) {
+      const status = podStatus(this.facts(), plan);
+      this.#tellOfBackOffs(status);
+      this.#writer.publish(status, signal);
+    }
     for (const step of plan.steps) if (isLast(step)) this.#launch(step, signal);
     this.#arm(plan.wakeAt);
+  }
+
+  /** Once for each time a container begins to wait. */
+  #tellOfBackOffs({ initContainerStatuses = [], containerStatuses = [] }: core.PodStatus): void {
+    for (const { name, state, restartCount } of [...initContainerStatuses, ...containerStatuses]) {
+      if (state?.waiting?.reason !== 'CrashLoopBackOff' || this.#toldBackOffs.get(name) === restartCount) continue;
+      this.#toldBackOffs.set(name, restartCount);
+      const { metadata = {} } = this.#pod;
+      const where = `${metadata.name ?? ''}_${metadata.namespace ?? ''}(${this.uid})`;
+      const message = `Back-off restarting failed container ${name} in pod ${where}`;
+      const fieldPath = `spec.containers{${name}}`;
+      this.#context.events.record(this.#pod, { type: 'Warning', reason: 'BackOff', message, fieldPath });
+    }
   }
 
   /** What the next plan would be made from. */
@@ -268,6 +287,10 @@ export class PodWorker {
         this.#volumeState = 'mounted';
         return;
       case 'create-sandbox':
+        if (step.attempt > 0) {
+          const message = 'Pod sandbox changed, it will be killed and re-created.';
+          this.#context.events.record(pod, { type: 'Normal', reason: 'SandboxChanged', message });
+        }
         return this.#actions.createSandbox(pod, step.attempt, signal);
       case 'start': {
         const container = containersOf(pod).find(({ spec }) => spec.name === step.name);

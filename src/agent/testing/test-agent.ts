@@ -165,6 +165,7 @@ const applets = [
   'ln',
   'test',
   'cut',
+  'readlink',
 ];
 
 async function busyboxImage(socket: string, dataDir: string): Promise<string> {

@@ -19,6 +19,7 @@ import { builtInRules } from '#apiserver/authorization/built-in-rules.ts';
 import { ruleAuthorizer } from '#apiserver/authorization/rule-authorizer.ts';
 import { HttpServer } from '#apiserver/http-server.ts';
 import { InProcessClient } from '#apiserver/in-process-client.ts';
+import { agentMetrics } from '#apiserver/metrics-api/agent-metrics.ts';
 import { Router } from '#apiserver/rest/router.ts';
 import { ServiceAllocator } from '#apiserver/service-allocator.ts';
 import { connectHandler } from '#apiserver/streaming/connect-handler.ts';
@@ -81,6 +82,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     },
   };
   const tokens = serviceAccountTokens({ issuer: defaultIssuer, keys: [key], objects, clock });
+  const streams = agentConnections({
+    node: (name) => find(self(), Node, { name }),
+    authority: pki.authority,
+    certificate: pki.agentClient.certificate,
+    key: pki.agentClient.key,
+    clock,
+  });
   const api = new Api({
     store,
     kinds: builtinKinds,
@@ -89,6 +97,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     hooks: (registry) => [
       new ServiceAllocator(registry, { clusterCidr: options.serviceCidr, random: Math.random, log }),
     ],
+    metrics: agentMetrics({ client: () => self(), stats: (node, call) => streams.stats(node, call), clock, log }),
     reviews: { rules: [builtInRules], tokens, audiences },
     tokenIssuer: tokenIssuer({
       issuer: defaultIssuer,
@@ -105,13 +114,6 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     }),
     clock,
     log,
-  });
-  const streams = agentConnections({
-    node: (name) => find(self(), Node, { name }),
-    authority: pki.authority,
-    certificate: pki.agentClient.certificate,
-    key: pki.agentClient.key,
-    clock,
   });
   const own = new InProcessClient(api, { user: admin, streams });
   const self = (): Client => own;

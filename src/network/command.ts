@@ -18,6 +18,8 @@ export interface CommandOptions {
 /** Runs a program of the host to its end. Never a shell: arguments reach the program as they are. */
 export type RunCommand = (program: string, args: readonly string[], options: CommandOptions) => Promise<CommandResult>;
 
+/** No command of ours takes longer; one that does hangs, and its caller must be able to try again. */
+const runMsMax = 30_000;
 const outputCharsMax = 64 * 1024 * 1024;
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -36,6 +38,10 @@ export const runCommand: RunCommand = (program, args, { signal, stdin }) =>
       child.kill('SIGKILL');
     };
     signal.addEventListener('abort', abort, { once: true });
+    const timer = setTimeout(() => {
+      failure = new StatusError('InternalError', `${program} ${args.join(' ')} did not end within ${runMsMax} ms`);
+      child.kill('SIGKILL');
+    }, runMsMax).unref();
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (text: string) => {
         out[name] += text;
@@ -46,11 +52,13 @@ export const runCommand: RunCommand = (program, args, { signal, stdin }) =>
       });
     }
     child.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', abort);
       const missing = error.code === 'ENOENT';
       reject(unavailable(missing ? `${program} is not installed` : `cannot run ${program}: ${error.message}`, error));
     });
     child.on('close', (code) => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', abort);
       if (failure !== undefined) reject(failure);
       else resolve({ code: code ?? 128, ...out, pid: child.pid ?? 0 });

@@ -173,10 +173,10 @@ describe("a node's network as a whole", { skip: process.getuid?.() === 0 ? false
 });
 
 describe(
-  'a node whose port 53 is taken by another program',
+  'a node where other programs are in the way',
   { skip: process.getuid?.() === 0 ? false : 'needs root' },
   () => {
-    test('cluster DNS answers all the same, on its own address', async () => {
+    test('with port 53 taken, cluster DNS answers all the same, on its own address', async () => {
       const signal = AbortSignal.timeout(30_000);
       await using lab = await Lab.open(signal, { bare: true });
       await using network = new PlacedProcess(lab.namespace('node'), processFile, signal);
@@ -193,6 +193,31 @@ describe(
             assert.deepEqual((await lab.lookUp(place, query)).answers, ['A 10.96.1.1'], `${place} ${protocol}`);
           }
         }
+      } finally {
+        await rm(dataDir, { recursive: true, force: true });
+      }
+    });
+
+    test('a firewall that drops what it does not know lets pods through, until the reset', async () => {
+      const signal = AbortSignal.timeout(30_000);
+      await using lab = await Lab.open(signal, { bare: true });
+      await using network = new PlacedProcess(lab.namespace('node'), processFile, signal);
+      const dataDir = await mkdtemp(join(tmpdir(), 'tutti-network-'));
+      try {
+        const iptables = (...args: readonly string[]) => runChecked(lab.runIn('node'), 'iptables', args, { signal });
+        await iptables('-P', 'FORWARD', 'DROP');
+        await network.tell({ do: 'start', dataDir, resolvConf: '/dev/null' });
+        await lab.addPod('a', '10.244.0.11');
+        await lab.listen('outside', 'tcp', 7000);
+        assert.deepEqual(await lab.ask('a', { protocol: 'tcp', host: '192.0.2.1', port: 7000 }), ['outside 192.0.2.2']);
+        assert.match((await iptables('-S', 'FORWARD')).stdout, /-i tutti0 .*tutti: pods.* -j ACCEPT/);
+        await network.tell({ do: 'stop' });
+        const another = network.tell({ do: 'start', dataDir: `${dataDir}-2`, resolvConf: '/dev/null' });
+        await assert.rejects(another, /in use by the pods of another cluster, that of .*tutti reset --data-dir/);
+        await network.tell({ do: 'stop' });
+        const removed = (await network.tell({ do: 'reset', dataDir })) as readonly string[];
+        assert.equal(removed.filter((line) => line.startsWith('iptables rule')).length, 2);
+        assert.equal((await iptables('-S', 'FORWARD')).stdout, '-P FORWARD DROP\n');
       } finally {
         await rm(dataDir, { recursive: true, force: true });
       }

@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Pod } from '#api/core/pod.ts';
 import { Service } from '#api/core/service.ts';
 import type { Informers } from '#client/cache.ts';
@@ -81,7 +81,8 @@ class NodeNetwork implements Network {
   readonly #run: RunCommand;
   readonly #stop = abortController();
   readonly #index: ServiceIndex;
-  readonly #isReady = Promise.withResolvers<void>();
+  /** Settled by the first try to set the host up, however it ended. */
+  readonly #tried = Promise.withResolvers<void>();
   readonly #proxy = Promise.withResolvers<ServiceProxy>();
   readonly #done: Promise<void>;
   #setupFailure: unknown;
@@ -91,9 +92,10 @@ class NodeNetwork implements Network {
     this.#run = options.run ?? runCommand;
     this.cniConfDir = options.cniConfDir ?? join(options.dataDir, 'cni', 'net.d');
     this.#index = new ServiceIndex(options.informers);
-    for (const promise of [this.#isReady.promise, this.#proxy.promise]) promise.catch(() => {}); // may go unasked
+    this.#proxy.promise.catch(() => {}); // may go unasked
     this.#done = this.#live(this.#stop.signal).catch((error: unknown) => {
-      this.#isReady.reject(error);
+      this.#setupFailure ??= error;
+      this.#tried.resolve();
       this.#proxy.reject(error);
       if (!this.#stop.signal.aborted)
         options.log.error('the network of this node has stopped', { error: String(error) });
@@ -101,8 +103,8 @@ class NodeNetwork implements Network {
   }
 
   async ready(signal: AbortSignal): Promise<void> {
+    await abortable(this.#tried.promise, signal);
     if (this.#setupFailure !== undefined) throw this.#setupFailure;
-    await abortable(this.#isReady.promise, signal);
   }
 
   async serving(signal: AbortSignal): Promise<void> {
@@ -111,7 +113,7 @@ class NodeNetwork implements Network {
   }
 
   async drained(podUid: string, signal: AbortSignal): Promise<boolean> {
-    const proxy = await abortable(this.#proxy.promise, signal);
+    const proxy = { flushed: async (stop: AbortSignal) => (await abortable(this.#proxy.promise, stop)).flushed(stop) };
     return drainGate(this.#index, proxy, this.#options.clock).drained(podUid, signal);
   }
 
@@ -128,13 +130,19 @@ class NodeNetwork implements Network {
     const block = parseBlock(typeof podCidr === 'string' ? podCidr : await podCidr(signal));
     const nodeCidr = formatBlock(block);
     const links = new NodeLinks(
-      { bridge, gateway: `${gatewayOf(block)}/${block.bits}`, serviceCidr, ownAddresses: [dnsIp] },
+      {
+        owner: resolve(dataDir),
+        bridge,
+        gateway: `${gatewayOf(block)}/${block.bits}`,
+        serviceCidr,
+        ownAddresses: [dnsIp],
+      },
       changes,
       this.#run,
       log,
     );
     const bridgeNetfilter = await this.#setUp(links, changes, nodeCidr, bridge, signal);
-    this.#isReady.resolve();
+    this.#tried.resolve();
 
     using zoneIndex = new Zone(this.#index);
     this.#index.start();
@@ -197,6 +205,7 @@ class NodeNetwork implements Network {
       } catch (error) {
         signal.throwIfAborted();
         this.#setupFailure = error;
+        this.#tried.resolve();
         log.warn('cannot set up the pod network; trying again', { error: String(error), retryMs: setupRetryMs });
         await clock.sleep(setupRetryMs, signal);
       }
@@ -254,7 +263,8 @@ class NodeNetwork implements Network {
     while (!signal.aborted) {
       try {
         await clock.sleep(hostCheckMs, signal);
-        const isThere = statSync(`/sys/class/net/${bridge}`, { throwIfNoEntry: false }) !== undefined;
+        // Not from /sys, which shows the interfaces of whoever mounted it; an idle bridge is none of networkInterfaces().
+        const isThere = hasInterface(bridge);
         const hasDns = networkInterfaces()['lo']?.some(({ address }) => address === dnsIp) ?? false;
         if (!isThere || !hasDns) {
           log.warn('an interface of the pod network was removed by somebody else; making it again', { bridge });
@@ -268,4 +278,9 @@ class NodeNetwork implements Network {
       }
     }
   }
+}
+
+function hasInterface(name: string): boolean {
+  const lines = readFileSync('/proc/self/net/dev', 'utf8').split('\n');
+  return lines.some((line) => line.trimStart().startsWith(`${name}:`));
 }

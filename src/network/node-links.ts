@@ -4,6 +4,8 @@ import { runChecked, type RunCommand } from './command.ts';
 import { ensureWithIp, forwardRule, readSysctl, writeSysctl, type HostChanges } from './host-changes.ts';
 
 export interface LinkOptions {
+  /** Marks the bridge as ours: the data directory of the cluster. */
+  readonly owner: string;
   readonly bridge: string;
   /** The bridge's own address with its prefix: `10.244.0.1/24`. */
   readonly gateway: string;
@@ -33,10 +35,12 @@ export class NodeLinks {
 
   /** Returns whether frames that stay on the bridge pass the IP hooks. Throws ServiceUnavailable if pods cannot work. */
   async ensure(signal: AbortSignal): Promise<boolean> {
-    const { bridge, gateway, serviceCidr, ownAddresses } = this.#options;
+    const { bridge, gateway, serviceCidr, ownAddresses, owner } = this.#options;
     const ip = (...args: readonly string[]) => ensureWithIp(this.#run, args, signal);
+    await refuseForeignBridge(this.#run, bridge, owner, signal);
     await this.#changes.note({ kind: 'bridge', name: bridge });
     await ip('link', 'add', bridge, 'type', 'bridge');
+    await ip('link', 'set', bridge, 'alias', owner);
     await ip('address', 'replace', gateway, 'dev', bridge);
     await ip('link', 'set', bridge, 'up');
     // Router advertisements from a pod must not configure the host (CVE-2020-10749). Gone with the bridge.
@@ -97,4 +101,18 @@ export class NodeLinks {
       () => false,
     );
   }
+}
+
+/** Two clusters on one bridge would give the same addresses to different pods. */
+async function refuseForeignBridge(run: RunCommand, bridge: string, owner: string, signal: AbortSignal): Promise<void> {
+  const links = async (...what: readonly string[]) => {
+    const { code, stdout } = await run('ip', ['-j', 'link', 'show', ...what], { signal });
+    return code === 0 ? (JSON.parse(stdout) as readonly { readonly ifalias?: string }[]) : [];
+  };
+  const [link] = await links('dev', bridge);
+  const found = link?.ifalias ?? owner;
+  if (found === owner || (await links('master', bridge)).length === 0) return;
+  throw unavailable(
+    `interface ${bridge} is in use by the pods of another cluster, that of ${found}: end it with "tutti reset --data-dir ${found}"`,
+  );
 }

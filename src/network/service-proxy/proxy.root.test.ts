@@ -204,6 +204,29 @@ describe('the service proxy, with real packets', { skip: process.getuid?.() === 
     assert.deepEqual(await lab.ask('client', ask), ['b 10.244.0.21']);
   });
 
+  test('no connection fails while endpoints come and go', async () => {
+    const [a, b, c] = all;
+    assert.ok(a && b && c);
+    let isOver = false;
+    const loads = ['client', 'node', 'outside'].map(async (place) => {
+      const replies: string[] = [];
+      while (!isOver) replies.push(...(await lab.ask(place, tcp('10.96.1.1', 80, 25))));
+      return replies;
+    });
+    for (let i = 0; i < 40; i++) {
+      informers.set(slice('web', httpSlice, [[a, b], [b, c], [c], [c, a], [a, b, c]][i % 5] ?? all));
+      await proxy.flushed(soon());
+    }
+    isOver = true;
+    const replies = (await Promise.all(loads)).flat();
+    assert.deepEqual(
+      replies.filter((reply) => !/^[abc] /.test(reply)),
+      [],
+    );
+    informers.set(slice('web', httpSlice, all));
+    await proxy.flushed(soon());
+  });
+
   test('a flushed ruleset is noticed and repaired within 5 s', async () => {
     const signal = AbortSignal.timeout(5_500);
     await lab.runIn('node')('nft', ['flush', 'ruleset'], { signal });

@@ -75,14 +75,10 @@ export class ServiceProxy {
   /** Resolves once everything that was known at the time of the call is in the kernel. */
   flushed(signal: AbortSignal): Promise<void> {
     if (this.#applied >= this.#noted) return Promise.resolve();
-    return abortable(
-      new Promise<void>((resolve) => {
-        const waiter = { until: this.#noted, resolve };
-        this.#waiters.add(waiter);
-        signal.addEventListener('abort', () => this.#waiters.delete(waiter), { once: true });
-      }),
-      signal,
-    );
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = { until: this.#noted, resolve };
+    this.#waiters.add(waiter);
+    return abortable(promise, signal).finally(() => this.#waiters.delete(waiter));
   }
 
   /** Runs until `signal` aborts and leaves the table as it is. The caches must be complete by then. */

@@ -62,7 +62,8 @@ export function nodeLifecycleController(options: Partial<NodeLifecycleOptions> =
         signs.delete(key);
         return undefined;
       }
-      const what = signOf(node, cache.get(Lease, `${leaseNamespace}/${key}`));
+      const lease = cache.get(Lease, `${leaseNamespace}/${key}`);
+      const what = signOf(node, lease);
       let sign = signs.get(key);
       const ready = readyStatusOf(node);
       // Unknown is what this controller wrote itself; anything else that is new comes from the agent.
@@ -70,12 +71,19 @@ export function nodeLifecycleController(options: Partial<NodeLifecycleOptions> =
       sign = { what, ready, seenAt: sign === undefined || isAlive ? clock.now() : sign.seenAt };
       signs.set(key, sign);
       const hasSpoken = node.status?.conditions?.some(({ type }) => type === 'Ready') ?? false;
-      const left = sign.seenAt + (hasSpoken ? graceMs : startupGraceMs) - clock.now();
+      const patienceMs = Math.max(hasSpoken ? graceMs : startupGraceMs, promisedMs(lease));
+      const left = sign.seenAt + patienceMs - clock.now();
       if (left > 0) return { againMs: left };
       await giveUp(node, context);
       return undefined;
     },
   };
+}
+
+/** An agent that renews more rarely than usual says so in its Lease; a shorter promise is not held against it. */
+function promisedMs(lease: Lease | undefined): number {
+  const ms = (lease?.spec?.leaseDurationSeconds ?? 0) * 1000;
+  return ms > defaults.graceMs ? ms : 0;
 }
 
 function signOf({ metadata, status }: Node, lease: Lease | undefined): string {

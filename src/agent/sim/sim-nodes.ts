@@ -135,6 +135,9 @@ export class SimNodes {
       }
     } catch (error) {
       if (!hasReason(error, 'AlreadyExists')) throw error;
+      // A node that was given up while it was away says itself that it is back.
+      const patch = { status: { conditions: wanted.status?.conditions ?? [] } };
+      await client.patch(Node, { name }, { type: 'merge', patch }, { signal, subresource: 'status' });
     }
     this.#heartbeats.add(name);
     await this.#heartbeats.beat(name, signal);

@@ -206,12 +206,9 @@ test('evictions keep to the budget', async () => {
   const pods = await list(cluster, Pod);
   const evict = async (pod: Pod | undefined) => {
     const metadata = { name: pod?.metadata?.name ?? '', namespace: 'default' };
+    const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata };
     // The interface has one kind for an object and its subresources.
-    await client.create(
-      Pod,
-      { apiVersion: 'policy/v1', kind: 'Eviction', metadata },
-      { signal, subresource: 'eviction' },
-    );
+    await client.create<ApiObject>(Pod, eviction, { signal, subresource: 'eviction' });
   };
   await evict(pods[0]);
   await assert.rejects(evict(pods[1]), (error) => hasReason(error, 'TooManyRequests'));

@@ -22,6 +22,7 @@ import { HostChanges } from './host-changes.ts';
 import { formatBlock, gatewayOf, parseBlock } from './ipv4.ts';
 import { hostPortsOnLoopback, LoopbackPorts, nodePortsOnLoopback } from './loopback-ports.ts';
 import { NodeLinks } from './node-links.ts';
+import { singleHostRoutes, type PodRoutes } from './routes.ts';
 import { ServiceIndex } from './service-index.ts';
 import { hostPortElements, hostPortsOf } from './service-proxy/elements.ts';
 import { NftTable } from './service-proxy/nft.ts';
@@ -52,6 +53,8 @@ export interface NetworkOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly run?: RunCommand;
+  /** The way to pods on other hosts; none are known unless given. */
+  readonly routes?: PodRoutes;
   readonly random?: () => number;
 }
 
@@ -193,13 +196,14 @@ class NodeNetwork implements Network {
     bridge: string,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { clock, log, dataDir } = this.#options;
+    const { clock, log, dataDir, routes = singleHostRoutes } = this.#options;
     for (;;) {
       try {
         const bridgeNetfilter = await links.ensure(signal);
         await links.passForeignFirewall(signal);
         const leaseDir = join(dataDir, 'network', 'leases');
         await writeCniConfig(this.cniConfDir, { bridge, podCidr, leaseDir }, changes);
+        await routes.apply([], signal);
         this.#setupFailure = undefined;
         return bridgeNetfilter;
       } catch (error) {

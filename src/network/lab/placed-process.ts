@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
+const enterNamespace = 'nsenter';
+
 /** A Node process in a network namespace, started on its first order: a line of JSON in, a line of JSON out. */
 export class PlacedProcess implements AsyncDisposable {
   readonly #namespace: string;
@@ -21,7 +23,7 @@ export class PlacedProcess implements AsyncDisposable {
     this.#signal.throwIfAborted();
     if (this.#child === undefined) {
       const args = [`--net=/run/netns/${this.#namespace}`, process.execPath, this.#file];
-      this.#child = spawn('nsenter', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+      this.#child = spawn(enterNamespace, args, { stdio: ['pipe', 'pipe', 'inherit'] });
       this.#replies = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     }
     this.#child.stdin.write(`${JSON.stringify(order)}\n`);

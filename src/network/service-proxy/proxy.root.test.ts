@@ -5,9 +5,10 @@ import { silentLog } from '#lib/log.ts';
 import { FakeInformers, service, slice } from '../lab/fixtures.ts';
 import { Lab } from '../lab/lab.ts';
 import { ServiceIndex } from '../service-index.ts';
-import { hostPortElements } from './elements.ts';
+import { elementsOf, hostPortElements } from './elements.ts';
 import { NftTable } from './nft.ts';
 import { ServiceProxy } from './proxy.ts';
+import { frontendsOf } from './service-frontends.ts';
 import { FlowCleaner } from './stale-flows.ts';
 import type { TableFacts } from './table.ts';
 
@@ -207,17 +208,17 @@ describe('the service proxy, with real packets', { skip: process.getuid?.() === 
   test('no connection fails while endpoints come and go', async () => {
     const [a, b, c] = all;
     assert.ok(a && b && c);
-    let isOver = false;
+    const over = new AbortController();
     const loads = ['client', 'node', 'outside'].map(async (place) => {
       const replies: string[] = [];
-      while (!isOver) replies.push(...(await lab.ask(place, tcp('10.96.1.1', 80, 25))));
+      while (!over.signal.aborted) replies.push(...(await lab.ask(place, tcp('10.96.1.1', 80, 25))));
       return replies;
     });
     for (let i = 0; i < 40; i++) {
       informers.set(slice('web', httpSlice, [[a, b], [b, c], [c], [c, a], [a, b, c]][i % 5] ?? all));
       await proxy.flushed(soon());
     }
-    isOver = true;
+    over.abort();
     const replies = (await Promise.all(loads)).flat();
     assert.deepEqual(
       replies.filter((reply) => !/^[abc] /.test(reply)),
@@ -263,3 +264,26 @@ describe('the service proxy, with real packets', { skip: process.getuid?.() === 
     assert.deepEqual(sorted(viaDeltas), sorted(whole));
   });
 });
+
+test(
+  'where bridged frames skip the IP hooks, neighbours still reach each other through services',
+  { skip: process.getuid?.() === 0 ? false : 'needs root' },
+  async () => {
+    const signal = AbortSignal.timeout(30_000);
+    await using lab = await Lab.open(signal);
+    await lab.runIn('node')('sysctl', ['-qw', 'net.bridge.bridge-nf-call-iptables=0'], { signal });
+    await lab.addPod('a', '10.244.0.11');
+    await lab.addPod('client', '10.244.0.21');
+    await lab.listen('a', 'tcp', 8080);
+    const facts = { ...tableFacts, bridgeNetfilter: false };
+    const view = {
+      service: service('web', { clusterIP: '10.96.1.1', ports: http }),
+      slices: [slice('web', httpSlice, [{ ip: '10.244.0.11' }])],
+    };
+    const elements = elementsOf(frontendsOf(view, { nodeName: 'n1', zone: undefined, ownAddresses: [] }));
+    await new NftTable(facts, lab.runIn('node')).rebuild(elements, signal);
+    const order = { protocol: 'tcp' as const, host: '10.96.1.1', port: 80 };
+    assert.deepEqual(await lab.ask('client', order), ['a 10.244.0.1']);
+    assert.deepEqual(await lab.ask('a', order), ['a 10.244.0.1']);
+  },
+);

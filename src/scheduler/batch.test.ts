@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '#api/core/pod.ts';
 import { BatchPlacer, pendingOf } from './batch.ts';
+import { needsLabels } from './demand.ts';
 import { NodeTable } from './node-table.ts';
 import { profileOf } from './profile.ts';
 import { Signatures } from './signature.ts';
@@ -31,7 +32,10 @@ function compareWithReference(seed: number, packs: boolean): void {
   };
   const nodeCount = 1 + random.below(12);
   for (let index = 0; index < nodeCount; index++) addNode(`node-${index}`);
-  const specs = Array.from({ length: 1 + random.below(5) }, () => randomPodSpec(random));
+  const workloads = Array.from({ length: 1 + random.below(5) }, () => ({
+    spec: randomPodSpec(random),
+    labels: { app: random.pick(['a', 'b', 'c']) },
+  }));
   const placed: { pod: Pod; nodeName: string }[] = [];
   for (let step = 0; step < 60; step++) {
     if (random.chance(8)) addNode(`node-${random.below(nodeCount + 2)}`);
@@ -49,9 +53,11 @@ function compareWithReference(seed: number, packs: boolean): void {
       const { pod, nodeName } = random.pick(placed);
       table.setPod(boundTo(pod, nodeName));
     }
-    const pod = podOf(random.pick(specs));
+    const workload = random.pick(workloads);
+    const pod = podOf(workload.spec, undefined, workload.labels);
     const expected = reference.decide(pod);
-    const decision = placer.decide(pendingOf(pod, signatures.of(pod)));
+    const signature = signatures.of(pod, needsLabels(pod) || table.hasExclusive);
+    const decision = placer.decide(pendingOf(pod, signature));
     const actual = decision.do === 'place' ? decision.nodeName : undefined;
     assert.equal(actual, expected, `seed ${seed}, step ${step}`);
     if (decision.do === 'place') placed.push({ pod, nodeName: decision.nodeName });

@@ -181,6 +181,16 @@ function undecidableFields(spec: Partial<PodSpec>): readonly string[] {
     }
   }
   if ((spec.resourceClaims?.length ?? 0) > 0) fields.push('spec.resourceClaims');
+  for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
+    const path = `${kind}.requiredDuringSchedulingIgnoredDuringExecution`;
+    const terms = spec.affinity?.[kind]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+    for (const [index, { namespaceSelector }] of terms.entries()) {
+      // An empty one means every namespace; others would need the namespaces' labels.
+      const { matchLabels = {}, matchExpressions = [] } = namespaceSelector ?? {};
+      const empty = Object.keys(matchLabels).length + matchExpressions.length === 0;
+      if (!empty) fields.push(`spec.affinity.${path}[${index}].namespaceSelector`);
+    }
+  }
   return fields;
 }
 

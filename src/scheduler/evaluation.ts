@@ -380,8 +380,13 @@ export class Evaluation implements Disposable {
       if (preference === undefined || weight === 0) continue;
       const raws = groups.map(({ domains }) => preference.score(domains[index] ?? 0));
       let [lowest, highest] = [Infinity, -Infinity];
-      for (const raw of raws) [lowest, highest] = [Math.min(lowest, raw), Math.max(highest, raw)];
+      for (const raw of raws) {
+        if (Number.isNaN(raw)) continue;
+        lowest = Math.min(lowest, raw);
+        highest = Math.max(highest, raw);
+      }
       for (const [at, raw] of raws.entries()) {
+        if (Number.isNaN(raw)) continue;
         bonuses[at] = (bonuses[at] ?? 0) + weight * preference.normalize(raw, lowest, highest);
       }
     }

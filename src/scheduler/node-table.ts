@@ -31,15 +31,21 @@ export interface Occupant {
   readonly labels: Readonly<Record<string, string>>;
   readonly signature: Signature;
   readonly priority: number;
+  /** True once its deletion has been asked for: it still takes room. */
+  readonly terminating: boolean;
   readonly row: number;
   /** When an assumption or reservation lapses, in milliseconds since the epoch; Infinity for never. */
   readonly expiresAt: number;
 }
 
+/** Told of every occupant that comes (1) and goes (-1); one whose labels change goes and comes. */
+export type OccupantListener = (occupant: Occupant, by: 1 | -1) => void;
+
 interface MutableOccupant extends Occupant {
   state: Occupant['state'];
   signature: Signature;
   labels: Readonly<Record<string, string>>;
+  terminating: boolean;
   row: number;
   /** Position among the row's occupants. */
   slot: number;
@@ -63,6 +69,8 @@ export class NodeTable {
   readonly ports = new PortUse();
   readonly taintLists = new TaintLists();
   readonly labels: LabelColumns;
+  /** Rises whenever a node comes, goes or changes in itself: domains may be others then. */
+  nodeGeneration = 0;
   /** Rises whenever row numbers or value numbers mean something else; whatever is derived from them must be made anew. */
   epoch = 0;
 
@@ -85,6 +93,9 @@ export class NodeTable {
   readonly #freeRows: number[] = [];
   readonly #occupants: MutableOccupant[][] = [];
   readonly #byUid = new Map<string, MutableOccupant>();
+  readonly #listeners = new Set<OccupantListener>();
+  /** Signatures with required anti-affinity that have occupants, with their number: they keep others away. */
+  readonly #exclusive = new Map<Signature, number>();
   /** Occupants that may lapse. */
   readonly #lapsing = new Set<MutableOccupant>();
   readonly #vectors = new WeakMap<Signature, RequestVector>();
@@ -139,6 +150,20 @@ export class NodeTable {
     return this.#byUid.get(uid);
   }
 
+  /** Signatures of occupants that required anti-affinity keeps others away from. */
+  exclusiveSignatures(): IterableIterator<Signature> {
+    return this.#exclusive.keys();
+  }
+
+  get hasExclusive(): boolean {
+    return this.#exclusive.size > 0;
+  }
+
+  onOccupant(listener: OccupantListener): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
   occupants(): IterableIterator<Occupant> {
     return this.#byUid.values();
   }
@@ -163,7 +188,9 @@ export class NodeTable {
     this.unschedulable[row] = unschedulable;
     this.taintList[row] = taintList;
     differs = this.#setAllocatable(row, node.status?.allocatable ?? node.status?.capacity ?? {}) || differs;
-    if (differs) this.log.add(row, changed.node | changed.eased);
+    if (!differs) return;
+    this.nodeGeneration++;
+    this.log.add(row, changed.node | changed.eased);
   }
 
   /** Takes a node out. Its pods keep counting on the row until they go, in case it comes back. */
@@ -177,6 +204,7 @@ export class NodeTable {
     this.#setAllocatable(row, {});
     this.unschedulable[row] = 0;
     this.taintList[row] = 0;
+    this.nodeGeneration++;
     this.log.add(row, changed.node);
     this.#releaseRow(row);
   }
@@ -195,11 +223,13 @@ export class NodeTable {
       if (known?.state === 'bound') this.removePod(uid);
       return;
     }
-    const signature = this.#signatures.of(pod);
+    // What was assumed may have been signed with labels where its demands alone would not ask for them.
+    const withLabels = known === undefined || known.signature.demand.labels === undefined ? undefined : true;
+    const signature = this.#signatures.of(pod, withLabels);
     if (known !== undefined && this.#names[known.row] === nodeName && known.signature === signature) {
       known.state = 'bound';
-      known.labels = pod.metadata?.labels ?? noLabels;
       this.#setExpiry(known, Infinity);
+      this.#relabel(known, pod.metadata?.labels ?? noLabels, pod.metadata?.deletionTimestamp !== undefined);
       return;
     }
     if (known !== undefined) this.removePod(uid);
@@ -220,6 +250,7 @@ export class NodeTable {
       last.slot = occupant.slot;
     }
     this.#account(occupant, -1);
+    this.#tell(occupant, -1);
     this.log.add(row, changed.use | changed.eased);
     this.#releaseRow(row);
   }
@@ -251,7 +282,7 @@ export class NodeTable {
       if ((amounts[index] ?? 0) > this.free(asked, row)) return false;
     }
     if (this.ports.conflict(row, signature.demand.hostPorts) !== undefined) return false;
-    const room = { uid: id, state: 'reserved' as const, namespace: '', name: id, labels: noLabels };
+    const room = { uid: id, state: 'reserved' as const, namespace: '', name: id, labels: noLabels, terminating: false };
     this.#add({ ...room, signature, priority: 0, row, slot: 0, expiresAt });
     return true;
   }
@@ -296,7 +327,30 @@ export class NodeTable {
     this.#byUid.set(occupant.uid, occupant);
     if (occupant.expiresAt !== Infinity) this.#lapsing.add(occupant);
     this.#account(occupant, 1);
+    this.#tell(occupant, 1);
     this.log.add(row, changed.use);
+  }
+
+  #tell(occupant: Occupant, by: 1 | -1): void {
+    const { signature } = occupant;
+    if (signature.demand.antiAffinity.length > 0) {
+      const count = (this.#exclusive.get(signature) ?? 0) + by;
+      if (count === 0) this.#exclusive.delete(signature);
+      else this.#exclusive.set(signature, count);
+      if (count === 1 && by === 1) this.epoch++; // others may be concerned by anti-affinity that were not before
+    }
+    for (const listener of this.#listeners) listener(occupant, by);
+  }
+
+  #relabel(occupant: MutableOccupant, labels: Readonly<Record<string, string>>, terminating: boolean): void {
+    const before = occupant.labels;
+    const same = before === labels || JSON.stringify(before) === JSON.stringify(labels);
+    if (same && occupant.terminating === terminating) return;
+    this.#tell(occupant, -1);
+    occupant.labels = labels;
+    occupant.terminating = terminating;
+    this.#tell(occupant, 1);
+    this.log.add(occupant.row, changed.use | changed.eased);
   }
 
   #account({ signature, row }: Occupant, sign: 1 | -1): void {
@@ -391,5 +445,7 @@ function occupantOf(
   expiresAt: number,
 ): MutableOccupant {
   const { uid = '', namespace = '', name = '', labels = noLabels } = pod.metadata ?? {};
-  return { uid, state, namespace, name, labels, signature, priority: pod.spec?.priority ?? 0, row, slot: 0, expiresAt };
+  const terminating = pod.metadata?.deletionTimestamp !== undefined;
+  const priority = pod.spec?.priority ?? 0;
+  return { uid, state, namespace, name, labels, signature, priority, terminating, row, slot: 0, expiresAt };
 }

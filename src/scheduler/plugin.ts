@@ -84,7 +84,7 @@ export interface DomainState extends Disposable {
 }
 
 export interface DomainPreference {
-  /** A raw score of an admitted domain. */
+  /** A raw score of an admitted domain; NaN for one that gets no points at all. */
   score(domain: number): number;
   /** The raw score as 0…100, given the lowest and highest among the admitted domains. */
   normalize(raw: number, lowest: number, highest: number): number;

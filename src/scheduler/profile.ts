@@ -1,11 +1,13 @@
 import { conditionalBind } from './bind.ts';
 import { defaultSchedulerName } from './demand.ts';
 import type { Profile, ScorePlugin, Weighted } from './plugin.ts';
+import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity, nodeAffinityScore } from './plugins/node-affinity.ts';
 import { nodePorts } from './plugins/node-ports.ts';
 import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
 import { nodeResourcesBalanced, nodeResourcesScore, type ScoringStrategy } from './plugins/node-resources-score.ts';
 import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
+import { podTopologySpread } from './plugins/pod-topology-spread.ts';
 import { randomScore } from './plugins/random-score.ts';
 import { taintToleration, taintTolerationScore } from './plugins/taint-toleration.ts';
 import { undecidable } from './plugins/undecidable.ts';
@@ -28,6 +30,8 @@ const defaultWeights: Readonly<Record<string, number>> = {
   NodeResourcesBalancedAllocation: 1,
   TaintToleration: 3,
   NodeAffinity: 2,
+  PodTopologySpread: 2,
+  InterPodAffinity: 2,
   Random: 1,
 };
 
@@ -42,10 +46,8 @@ const tieBreaks = {
 /** Puts a profile together from its configuration. */
 export function profileOf(config: ProfileConfig = {}): Profile {
   const { scoring = { type: 'LeastAllocated' }, plugins = {} } = config;
-  const weighted = (plugin: ScorePlugin): Weighted<ScorePlugin> => ({
-    plugin,
-    weight: config.weights?.[plugin.name] ?? defaultWeights[plugin.name] ?? 1,
-  });
+  const weightOf = (name: string) => config.weights?.[name] ?? defaultWeights[name] ?? 1;
+  const weighted = (plugin: ScorePlugin): Weighted<ScorePlugin> => ({ plugin, weight: weightOf(plugin.name) });
   // Balance would pull against packing and drawing lots, so it comes with spreading only.
   const byLoad =
     scoring.type === 'Random'
@@ -68,7 +70,11 @@ export function profileOf(config: ProfileConfig = {}): Profile {
       weighted(nodeAffinityScore),
       ...(plugins.scores ?? []),
     ],
-    domains: plugins.domains ?? [],
+    domains: [
+      { plugin: podTopologySpread, weight: weightOf(podTopologySpread.name) },
+      { plugin: interPodAffinity, weight: weightOf(interPodAffinity.name) },
+      ...(plugins.domains ?? []),
+    ],
     tieBreak: plugins.tieBreak ?? tieBreaks[scoring.type],
     reserve: plugins.reserve ?? [],
     permit: plugins.permit ?? [],

@@ -75,6 +75,11 @@ export class SchedulingQueue {
     return this.#entries.get(uid);
   }
 
+  /** Every pod that is not taken. */
+  waiting(): readonly PendingPod[] {
+    return [...this.#entries.values()].filter(({ standing }) => standing !== 'taken').map(({ pending }) => pending);
+  }
+
   /** Signatures with parked pods that are free to go to any node. */
   parkedSignatures(): IterableIterator<Signature> {
     return this.#groups.keys();

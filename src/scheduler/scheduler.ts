@@ -11,13 +11,13 @@ import { keyOf, type ObjectRef } from '#machinery/object.ts';
 import { hasReason } from '#machinery/status-error.ts';
 import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
 import { Binder, type Placement } from './binder.ts';
-import { defaultSchedulerName } from './demand.ts';
+import { defaultSchedulerName, needsLabels } from './demand.ts';
 import { DecisionMemory, judgeNodes, refOfPod, type Explanation, type WhySource } from './explain.ts';
 import { FailureReporter } from './failure-reporter.ts';
 import { NodeTable, type Occupant } from './node-table.ts';
 import { profileOf, type ProfileConfig } from './profile.ts';
 import { SchedulingQueue } from './queue.ts';
-import { Signatures } from './signature.ts';
+import { Signatures, type Signature } from './signature.ts';
 import { Waker } from './waker.ts';
 
 export interface SchedulerOptions {
@@ -57,6 +57,7 @@ export class Scheduler implements WhySource {
   readonly #reporter: FailureReporter;
   readonly #memory = new DecisionMemory();
   readonly #subscriptions: Disposable[] = [];
+  #signedExclusively = false;
   #notify: (() => void) | undefined;
 
   constructor(options: SchedulerOptions) {
@@ -104,6 +105,7 @@ export class Scheduler implements WhySource {
         sweep = clock.after(sweepMs, () => this.#notify?.());
         this.#confirmLapsed(signal);
       }
+      this.#resign();
       this.#waker.wake();
       if (this.#queue.activeCount > 0 && binder.room > 0) {
         this.#decideSome(binder, signal);
@@ -128,7 +130,7 @@ export class Scheduler implements WhySource {
     }
     const uid = pod.metadata?.uid ?? '';
     const decision = this.#memory.get(uid);
-    const { signature, pin } = pendingOf(pod, this.#signatures.of(pod));
+    const { signature, pin } = pendingOf(pod, this.#sign(pod));
     const judged = judgeNodes(this.#table, this.#placer.evaluationOf(signature), pin);
     const verdicts = { nodes: judged.nodes, nodesOmitted: judged.omitted, wouldFit: judged.wouldFit };
     if (nodeName !== undefined && nodeName !== '') {
@@ -175,9 +177,22 @@ export class Scheduler implements WhySource {
     } else if (phase === 'Succeeded' || phase === 'Failed' || pod.metadata?.deletionTimestamp !== undefined) {
       this.#forget(uid);
     } else if (this.#placer.profile(pod.spec?.schedulerName ?? defaultSchedulerName) !== undefined) {
-      this.#queue.put(pendingOf(pod, this.#signatures.of(pod)));
+      this.#queue.put(pendingOf(pod, this.#sign(pod)));
     }
     this.#notify?.();
+  }
+
+  /** Labels belong to the demands of every pod as long as some pod keeps others away by theirs. */
+  #sign(pod: Pod): Signature {
+    return this.#signatures.of(pod, needsLabels(pod) || this.#table.hasExclusive);
+  }
+
+  /** Signs waiting pods anew once the first pod is there that keeps others away. */
+  #resign(): void {
+    if (this.#signedExclusively === this.#table.hasExclusive) return;
+    this.#signedExclusively = this.#table.hasExclusive;
+    if (this.#signedExclusively)
+      for (const { pod } of this.#queue.waiting()) this.#queue.put(pendingOf(pod, this.#sign(pod)));
   }
 
   #forget(uid: string): void {
@@ -191,6 +206,7 @@ export class Scheduler implements WhySource {
       const next = this.#queue.take();
       if (next === undefined) return;
       this.#apply(this.#placer.decide(next.pending), next.uid, binder, signal);
+      this.#resign();
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Node } from '#api/core/node.ts';
 import type { Pod } from '#api/core/pod.ts';
+import type { Affinity, TopologySpreadConstraint } from '#api/core/types.generated.ts';
 import type { Random } from './random.ts';
 
 type PodSpec = NonNullable<Pod['spec']>;
@@ -55,7 +56,20 @@ export function randomPodSpec(random: Random): PodSpec {
   const required = random.chance(4)
     ? { nodeSelectorTerms: [{ matchExpressions: [random.pick([zone, size, disk])] }, { matchExpressions: [size] }] }
     : undefined;
+  const affinity = {
+    ...(required === undefined && preferred.length === 0
+      ? {}
+      : {
+          nodeAffinity: {
+            ...(required === undefined ? {} : { requiredDuringSchedulingIgnoredDuringExecution: required }),
+            preferredDuringSchedulingIgnoredDuringExecution: preferred,
+          },
+        }),
+    ...randomPodAffinity(random),
+  };
+  const spread = random.chance(4) ? [randomSpread(random), ...(random.chance(3) ? [randomSpread(random)] : [])] : [];
   return {
+    ...(spread.length === 0 ? {} : { topologySpreadConstraints: spread }),
     containers: [
       {
         name: 'main',
@@ -67,21 +81,51 @@ export function randomPodSpec(random: Random): PodSpec {
       },
     ],
     ...(random.chance(5) ? { nodeSelector: { disk: 'ssd' } } : {}),
-    ...(required === undefined && preferred.length === 0
-      ? {}
-      : {
-          affinity: {
-            nodeAffinity: {
-              ...(required === undefined ? {} : { requiredDuringSchedulingIgnoredDuringExecution: required }),
-              preferredDuringSchedulingIgnoredDuringExecution: preferred,
-            },
-          },
-        }),
+    ...(Object.keys(affinity).length === 0 ? {} : { affinity }),
     tolerations: [
       { key: 'dedicated', operator: 'Equal', value: 'db', effect: 'NoSchedule' },
       { key: 'flaky', operator: 'Exists' },
       { operator: 'Exists', effect: 'NoExecute' },
     ].filter(() => random.chance(3)),
+  };
+}
+
+const topologyKeys = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'];
+
+function randomSpread(random: Random): TopologySpreadConstraint {
+  return {
+    topologyKey: random.pick(topologyKeys),
+    maxSkew: 1 + random.below(2),
+    whenUnsatisfiable: random.pick(['DoNotSchedule', 'ScheduleAnyway']),
+    labelSelector: { matchLabels: { app: random.pick(['a', 'b']) } },
+    ...(random.chance(4) ? { nodeTaintsPolicy: 'Honor' } : {}),
+    ...(random.chance(4) ? { nodeAffinityPolicy: 'Ignore' } : {}),
+  };
+}
+
+function randomPodAffinity(random: Random): Pick<Affinity, 'podAffinity' | 'podAntiAffinity'> {
+  const term = () => ({
+    topologyKey: random.pick(topologyKeys),
+    labelSelector: { matchLabels: { app: random.pick(['a', 'b']) } },
+  });
+  const weighted = () => [{ weight: 1 + random.below(5), podAffinityTerm: term() }];
+  return {
+    ...(random.chance(5)
+      ? {
+          podAffinity: {
+            ...(random.chance(2) ? { requiredDuringSchedulingIgnoredDuringExecution: [term()] } : {}),
+            preferredDuringSchedulingIgnoredDuringExecution: weighted(),
+          },
+        }
+      : {}),
+    ...(random.chance(4)
+      ? {
+          podAntiAffinity: {
+            ...(random.chance(2) ? { requiredDuringSchedulingIgnoredDuringExecution: [term()] } : {}),
+            preferredDuringSchedulingIgnoredDuringExecution: weighted(),
+          },
+        }
+      : {}),
   };
 }
 

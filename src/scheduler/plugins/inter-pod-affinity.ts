@@ -1,0 +1,149 @@
+import type { PodAffinityTerm } from '#api/core/types.generated.ts';
+import type { Demand } from '../demand.ts';
+import { DomainTally, DomainTuples } from '../domain-tally.ts';
+import type { NodeTable, Occupant } from '../node-table.ts';
+import type { NodeView } from '../node-view.ts';
+import { scoreMax, type DomainPlugin, type DomainPreference, type DomainState, type Refusal } from '../plugin.ts';
+import { termMatcher } from '../pod-selector.ts';
+import type { Signature } from '../signature.ts';
+
+const name = 'InterPodAffinity';
+
+/**
+ * Puts pods near others, or away from them, by domain: the pod's own required and preferred terms, and the required
+ * anti-affinity of pods that run already. Counts are kept per domain and follow every pod.
+ * Source: k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity.
+ */
+export const interPodAffinity: DomainPlugin = {
+  name,
+  concerns: ({ demand }, table) =>
+    demand.affinity.length > 0 ||
+    demand.antiAffinity.length > 0 ||
+    demand.preferredAffinity.length > 0 ||
+    demand.preferredAntiAffinity.length > 0 ||
+    hostileTerms(demand, table).length > 0,
+  prepare: (signature, table) => new Affinity(signature, table),
+};
+
+interface Hostile {
+  readonly signature: Signature;
+  readonly topologyKey: string;
+}
+
+/** Anti-affinity terms of pods that run already and mean a pod with these demands. */
+function hostileTerms({ namespace, labels }: Demand, table: NodeTable): readonly Hostile[] {
+  if (namespace === undefined || labels === undefined) return [];
+  return [...table.exclusiveSignatures()].flatMap((signature) =>
+    signature.demand.antiAffinity
+      .filter((term) => termMatcher(term, signature.demand)(namespace, labels))
+      .map(({ topologyKey }) => ({ signature, topologyKey })),
+  );
+}
+
+interface Preference {
+  readonly tally: DomainTally;
+  /** Negative to keep away. */
+  readonly weight: number;
+}
+
+class Affinity implements DomainState {
+  readonly preference: DomainPreference | undefined;
+  /** Domains must have a matching pod. */
+  readonly #wanted: readonly DomainTally[];
+  /** Domains must have none: by the pod's own terms, and by those of others. */
+  readonly #unwanted: readonly DomainTally[];
+  readonly #hostile: readonly DomainTally[];
+  readonly #preferences: readonly Preference[];
+  readonly #all: readonly DomainTally[];
+  readonly #tuples = new DomainTuples();
+  /** True if the pod would satisfy its own affinity: the first of its kind may go anywhere. */
+  readonly #mayBeFirst: boolean;
+
+  constructor({ demand }: Signature, table: NodeTable) {
+    const tallyOf = (term: PodAffinityTerm) => {
+      const matches = termMatcher(term, demand);
+      const weightOf = ({ namespace, labels }: Occupant) => (matches(namespace, labels) ? 1 : 0);
+      return new DomainTally({ table, topologyKey: term.topologyKey, weightOf });
+    };
+    // Upstream counts only pods that match all terms at once.
+    const wanted = demand.affinity.map((term) => termMatcher(term, demand));
+    const matchesAll = (namespace: string, labels: Readonly<Record<string, string>>) =>
+      wanted.every((matches) => matches(namespace, labels));
+    this.#wanted = demand.affinity.map(({ topologyKey }) => {
+      const weightOf = ({ namespace, labels }: Occupant) => (matchesAll(namespace, labels) ? 1 : 0);
+      return new DomainTally({ table, topologyKey, weightOf });
+    });
+    this.#mayBeFirst = matchesAll(demand.namespace ?? '', demand.labels ?? {});
+    this.#unwanted = demand.antiAffinity.map(tallyOf);
+    this.#hostile = hostileTallies(demand, table);
+    this.#preferences = [
+      ...demand.preferredAffinity.map(({ weight, podAffinityTerm }) => ({ weight, tally: tallyOf(podAffinityTerm) })),
+      ...demand.preferredAntiAffinity.map(({ weight, podAffinityTerm }) => ({
+        weight: -weight,
+        tally: tallyOf(podAffinityTerm),
+      })),
+    ];
+    this.#all = [...this.#wanted, ...this.#unwanted, ...this.#hostile, ...this.#preferences.map(({ tally }) => tally)];
+    this.preference = this.#preferences.length === 0 ? undefined : this.#preferenceOf();
+  }
+
+  [Symbol.dispose](): void {
+    for (const tally of this.#all) tally[Symbol.dispose]();
+  }
+
+  domainOf({ row }: NodeView): number {
+    const domains = this.#all.map((tally) => tally.domainOf(row));
+    // A node without the key has no place for what must be near something; what must be away may go there.
+    return this.#wanted.some((_, index) => domains[index] === -1) ? -1 : this.#tuples.id(domains);
+  }
+
+  admits(id: number): boolean {
+    return this.#objection(id) === undefined;
+  }
+
+  refusals(_: NodeView, id: number): readonly Refusal[] {
+    const reason = id === -1 ? "node(s) didn't match pod affinity rules" : this.#objection(id);
+    return reason === undefined ? [] : [{ plugin: name, reason, curable: id !== -1 }];
+  }
+
+  #objection(id: number): string | undefined {
+    const domains = this.#tuples.at(id);
+    let at = 0;
+    let satisfied = true;
+    for (const tally of this.#wanted) if (tally.count(domains[at++] ?? -1) === 0) satisfied = false;
+    // Nobody to be near to, anywhere: the first of a group that wants to be together may start it.
+    const isFirst = !satisfied && this.#mayBeFirst && this.#wanted.every(({ total }) => total === 0);
+    if (!satisfied && !isFirst) return "node(s) didn't match pod affinity rules";
+    for (const tally of this.#unwanted) {
+      if (tally.count(domains[at++] ?? -1) > 0) return "node(s) didn't match pod anti-affinity rules";
+    }
+    for (const tally of this.#hostile) {
+      if (tally.count(domains[at++] ?? -1) > 0) return "node(s) didn't satisfy existing pods anti-affinity rules";
+    }
+    return undefined;
+  }
+
+  #preferenceOf(): DomainPreference {
+    const offset = this.#all.length - this.#preferences.length;
+    return {
+      score: (id) => {
+        const domains = this.#tuples.at(id);
+        return this.#preferences.reduce((sum, { tally, weight }, index) => {
+          const domain = domains[offset + index] ?? -1;
+          return domain < 0 ? sum : sum + weight * tally.count(domain);
+        }, 0);
+      },
+      normalize: (raw, lowest, highest) =>
+        highest === lowest ? 0 : Math.floor((scoreMax * (raw - lowest)) / (highest - lowest)),
+    };
+  }
+}
+
+/** One tally a topology key: where there is anybody who keeps the pod away. */
+function hostileTallies(demand: Demand, table: NodeTable): readonly DomainTally[] {
+  const byKey = Map.groupBy(hostileTerms(demand, table), ({ topologyKey }) => topologyKey);
+  return [...byKey].map(([topologyKey, terms]) => {
+    const hostile = new Set(terms.map(({ signature }) => signature));
+    return new DomainTally({ table, topologyKey, weightOf: ({ signature }) => (hostile.has(signature) ? 1 : 0) });
+  });
+}

@@ -40,6 +40,8 @@ const stateOf = (pod: Pod | undefined, name = 'main') =>
   );
 const finished = (pod: Pod | undefined) => pod?.status?.phase === 'Succeeded' || pod?.status?.phase === 'Failed';
 
+const waits = (reason: string) => (pod: Pod | undefined) => stateOf(pod)?.state?.waiting?.reason === reason;
+
 /** Runs a pod to its end and gives its status and log. */
 async function runToEnd(name: string, spec: core.PodSpec, metadata?: Pod['metadata']) {
   await node.create(testPod(name, { restartPolicy: 'Never', ...spec }, metadata));
@@ -197,7 +199,7 @@ test('A container that fails is restarted at once, then backed off, with its mes
   await waitFor(() =>
     node.client
       .all(Event)
-      .find(({ reason, involvedObject }) => reason === 'BackOff' && involvedObject.name === 'crash'),
+      .find(({ reason: why, involvedObject }) => why === 'BackOff' && involvedObject.name === 'crash'),
   );
 });
 
@@ -264,18 +266,16 @@ test('An image that is not there and may not be pulled, or has no valid name, is
   const spec = (image: string): core.PodSpec => ({ containers: [container('', { image, imagePullPolicy: 'Never' })] });
   await node.create(testPod('absent', spec('test.local/absent:1')));
   await node.create(testPod('invalid', spec('Not A Name')));
-  const reason = (wanted: string) => (pod: Pod | undefined) => stateOf(pod)?.state?.waiting?.reason === wanted;
-  const absent = await node.until('absent', reason('ErrImageNeverPull'), 'refused');
-  await node.until('invalid', reason('InvalidImageName'), 'refused');
+  const absent = await node.until('absent', waits('ErrImageNeverPull'), 'refused');
+  await node.until('invalid', waits('InvalidImageName'), 'refused');
   assert.equal(absent?.status?.phase, 'Pending');
 });
 
 test('A registry that does not answer is told of, then backed off from', async () => {
   await node.create(testPod('pulls', { containers: [container('', { image: 'localhost:1/none:1' })] }));
-  const reason = (wanted: string) => (pod: Pod | undefined) => stateOf(pod)?.state?.waiting?.reason === wanted;
-  const pod = await node.until('pulls', reason('ErrImagePull'), 'refused');
+  const pod = await node.until('pulls', waits('ErrImagePull'), 'refused');
   assert.match(stateOf(pod)?.state?.waiting?.message ?? '', /failed to pull image "localhost:1\/none:1": .*refused/);
-  await node.until('pulls', reason('ImagePullBackOff'), 'backed off');
+  await node.until('pulls', waits('ImagePullBackOff'), 'backed off');
 });
 
 test('An ephemeral container looks into the processes of the container it targets; a new image restarts only its own', async () => {
@@ -313,14 +313,17 @@ test('User, groups, capabilities, read-only root and no-new-privileges are those
     securityContext: { runAsUser: 1000, runAsGroup: 2000, fsGroup: 3000, runAsNonRoot: true },
     volumes: [{ name: 'data', emptyDir: {} }],
     containers: [
-      container('id; touch /x || echo readonly; touch /data/y && stat -c %g /data/y; cat /proc/self/status', {
-        volumeMounts: [{ name: 'data', mountPath: '/data' }],
-        securityContext: {
-          readOnlyRootFilesystem: true,
-          allowPrivilegeEscalation: false,
-          capabilities: { drop: ['ALL'] },
+      container(
+        'echo bye > /dev/termination-log; id; touch /x || echo readonly; touch /data/y && stat -c %g /data/y; cat /proc/self/status',
+        {
+          volumeMounts: [{ name: 'data', mountPath: '/data' }],
+          securityContext: {
+            readOnlyRootFilesystem: true,
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ['ALL'] },
+          },
         },
-      }),
+      ),
     ],
   });
   assert.equal(status?.phase, 'Succeeded', log);
@@ -330,6 +333,7 @@ test('User, groups, capabilities, read-only root and no-new-privileges are those
   assert.match(log, /^NoNewPrivs:\s1$/m);
   assert.match(log, /^Seccomp:\s2$/m);
   assert.match(log, /^CapBnd:\s0000000000000000$/m);
+  assert.equal(status?.containerStatuses?.[0]?.state?.terminated?.message, 'bye\n');
 });
 
 test('A container that must not run as root, but would, is refused with the reason', async () => {

@@ -7,6 +7,7 @@ import { SpdySession } from '#lib/spdy/session.ts';
 import type { SpdyStream } from '#lib/spdy/stream.ts';
 import type { AttachOptions, CallOptions, Session } from '#client/client.ts';
 import { internalError, StatusError, timeout, unavailable, type Status } from '#machinery/status-error.ts';
+import { ForwardedPort } from './forwarded-port.ts';
 import type { RuntimeStreaming } from './cri-pod-streams.ts';
 
 const handshakeMsMax = 30_000;
@@ -108,10 +109,8 @@ async function openPort(url: string, port: number, options: CallOptions, clock: 
     const error = await spdy.open(headers('error'), signal);
     error.end();
     const data = await spdy.open(headers('data'), signal);
-    // Its text comes in one piece, before the end of the data.
-    error.once('data', (said: Buffer) => data.destroy(unavailable(said.toString('utf8').trim())));
     data.once('close', () => part(spdy, clock));
-    return data;
+    return new ForwardedPort(data, error);
   } catch (cause) {
     spdy.destroy();
     throw options.signal.aborted ? cause : streamingError(cause);

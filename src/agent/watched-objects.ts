@@ -33,7 +33,7 @@ export function watchObjects(client: Client, clock: Clock, log: Log, signal: Abo
     const listeners = new Set<() => void>();
     const follower = new Follower<ApiObject>({
       client,
-      kind: kind as Kind<ApiObject>,
+      kind,
       scope: { namespace, fieldSelector: `metadata.name=${name}` },
       clock,
       log,

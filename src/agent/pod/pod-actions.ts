@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigMap } from '#api/core/config-map.ts';
 import type { Pod } from '#api/core/pod.ts';
@@ -7,18 +7,16 @@ import { badRequest, hasReason } from '#machinery/status-error.ts';
 import type { AgentContext } from '../agent-context.ts';
 import { parseResolver, resolverOf, type Resolver } from '../container/dns-config.ts';
 import { environmentObjects, environmentOf } from '../container/environment.ts';
-import { expand } from '../container/expand.ts';
-import { hostsFile } from '../container/host-names.ts';
 import { serviceVariables } from '../container/service-env.ts';
 import { pullCredentials } from '../credentials.ts';
 import type { Init } from '#lib/proto3.ts';
-import type { Mount, PodSandboxConfig } from '../cri/messages.generated.ts';
+import type { PodSandboxConfig } from '../cri/messages.generated.ts';
 import { logDirName } from '../cri-names.ts';
 import { ImageError } from '../images.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import { removeTree } from '../volumes/mounts.ts';
-import { bindSubPath } from '../volumes/sub-path.ts';
 import { containerConfig } from './container-config.ts';
+import { containerMounts, prepareTerminationFile } from './container-mounts.ts';
 import { runHandler } from './lifecycle-hook.ts';
 import { containersOf, uidOf, type PodContainer } from './pod-containers.ts';
 import { latestOf, type ObservedContainer, type ObservedPod } from './observed.ts';
@@ -116,13 +114,17 @@ export class PodActions {
     const podIps = pod.spec.hostNetwork === true ? this.#context.hostIps() : sandbox.ips;
     const config = await this.#as('CreateContainerConfigError', signal, async () => {
       const environment = await this.#environment(pod, container, podIps, signal);
-      const terminationFile = await this.#terminationFile(pod, container, attempt);
+      const terminationFile = await prepareTerminationFile(this.#context, pod, container, attempt);
       const target = spec.targetContainerName === undefined ? undefined : latestOf(observed, spec.targetContainerName);
       return containerConfig(pod, container, attempt, {
         imageId: image.id,
         imageUser: image.user,
         environment,
-        mounts: await this.#mounts(pod, container, podIps, environment, terminationFile),
+        mounts: await containerMounts(this.#context, this.#volumes, pod, container, {
+          podIps,
+          environment,
+          terminationFile,
+        }),
         ...(terminationFile === undefined ? {} : { terminationFile }),
         seccompProfiles: profileDir(paths),
         nodeMemoryBytes: memoryBytes,
@@ -253,64 +255,6 @@ export class PodActions {
     });
   }
 
-  /** One file an instance, so that an old instance's message is never taken for a new one's. */
-  async #terminationFile(pod: Pod, { spec }: PodContainer, attempt: number): Promise<string | undefined> {
-    if (spec.terminationMessagePath === '') return undefined;
-    const dir = join(this.#context.paths.pods, uidOf(pod), 'containers', spec.name);
-    await mkdir(dir, { recursive: true, mode: 0o750 });
-    const file = join(dir, String(attempt));
-    await writeFile(file, '', { mode: 0o666 });
-    return file;
-  }
-
-  async #mounts(
-    pod: Pod,
-    { spec }: PodContainer,
-    podIps: readonly string[],
-    environment: ReadonlyMap<string, string>,
-    terminationFile: string | undefined,
-  ): Promise<readonly Init<Mount>[]> {
-    const { paths } = this.#context;
-    const mounts: Init<Mount>[] = [];
-    for (const [index, mount] of (spec.volumeMounts ?? []).entries()) {
-      let hostPath = this.#volumes.pathOf(mount.name);
-      const subPath = subPathOf(mount, environment);
-      if (subPath !== '') {
-        const target = join(paths.pods, uidOf(pod), 'subpaths', mount.name, spec.name, String(index));
-        await bindSubPath(hostPath, subPath, target);
-        hostPath = target;
-      }
-      mounts.push({
-        containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-        hostPath,
-        readonly: mount.readOnly === true,
-        propagation: propagations[mount.mountPropagation ?? 'None'] ?? 'PROPAGATION_PRIVATE',
-      });
-    }
-    const covers = (path: string) => mounts.some(({ containerPath }) => containerPath === path);
-    if (!covers('/etc/hosts')) {
-      mounts.push({
-        containerPath: '/etc/hosts',
-        hostPath: await this.#hosts(pod, podIps),
-        propagation: 'PROPAGATION_PRIVATE',
-      });
-    }
-    if (terminationFile !== undefined) {
-      const containerPath = spec.terminationMessagePath ?? '/dev/termination-log';
-      mounts.push({ containerPath, hostPath: terminationFile, propagation: 'PROPAGATION_PRIVATE' });
-    }
-    return mounts;
-  }
-
-  async #hosts(pod: Pod, podIps: readonly string[]): Promise<string> {
-    const { paths, dns } = this.#context;
-    const file = join(paths.pods, uidOf(pod), 'etc-hosts');
-    const own = pod.spec.hostNetwork === true ? await readFile('/etc/hosts', 'utf8').catch(() => '') : '';
-    await mkdir(join(paths.pods, uidOf(pod)), { recursive: true, mode: 0o750 });
-    await writeFile(file, hostsFile(pod, podIps, dns.domain, own), { mode: 0o644 });
-    return file;
-  }
-
   async #as<T>(reason: string, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
     try {
       return await act();
@@ -324,25 +268,6 @@ export class PodActions {
     const list = role === 'main' ? 'containers' : role === 'ephemeral' ? 'ephemeralContainers' : 'initContainers';
     this.#context.events.record(pod, { type, reason, message, fieldPath: `spec.${list}{${spec.name}}` });
   }
-}
-
-const propagations: Readonly<Record<string, Mount['propagation']>> = {
-  None: 'PROPAGATION_PRIVATE',
-  HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
-  Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
-};
-
-function subPathOf(
-  { subPath = '', subPathExpr = '' }: { subPath?: string; subPathExpr?: string },
-  environment: ReadonlyMap<string, string>,
-): string {
-  if (subPathExpr === '') return subPath;
-  return expand(subPathExpr, (name) => {
-    const value = environment.get(name);
-    if (value === undefined)
-      throw badRequest(`subPathExpr ${JSON.stringify(subPathExpr)}: variable ${name} is not set`);
-    return value;
-  });
 }
 
 /** The private containerd has one runtime; a class is the name of a runtime. */

@@ -339,6 +339,9 @@ export class PodWorker {
       await client.delete(Pod, ref, { gracePeriodSeconds: 0, preconditions: { uid: this.uid }, signal });
     } catch (error) {
       if (!hasReason(error, 'NotFound', 'Conflict')) throw error;
+      // Another pod of this name conflicts for good; this one, only for now.
+      const other = hasReason(error, 'Conflict') ? await client.get(Pod, ref, { signal }) : undefined;
+      if (other !== undefined && uidOf(other) === this.uid) throw error;
     }
     this.#isReleased = true;
   }

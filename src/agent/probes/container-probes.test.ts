@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type * as core from '#api/core/types.generated.ts';
 import { VirtualClock } from '#lib/clock.ts';
 import { spec } from '../testing/pod-facts.ts';
 import { ContainerProbes } from './container-probes.ts';
+import { grpcHealth } from './grpc-health.ts';
 import { httpGet, portNumber } from './http-get.ts';
 import { freshTally, tallyAfter } from './probe-tally.ts';
 
@@ -107,6 +109,34 @@ test('An HTTP probe takes 2xx and 3xx for success and follows no redirect', asyn
   }
   const gone = await httpGet({ port: 1 }, { host: '127.0.0.1', port: 1 }, 'test', 1000, signal);
   assert.equal(gone.ok, false);
+});
+
+test('A gRPC probe asks the health service for SERVING', async () => {
+  const answers: Record<string, { status: number; grpc: string }> = {
+    up: { status: 1, grpc: '0' },
+    down: { status: 2, grpc: '0' },
+    none: { status: 0, grpc: '12' },
+  };
+  const server = createHttp2Server();
+  server.on('stream', (stream) => {
+    stream.on('data', (frame: Buffer) => {
+      const { status, grpc } = answers[frame.subarray(7).toString()] ?? { status: 0, grpc: '2' };
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': grpc, 'grpc-message': 'x' }));
+      stream.end(Buffer.from([0, 0, 0, 0, 2, 8, status]));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const ask = (service: string) => grpcHealth({ port, service }, '127.0.0.1', 1000, signal);
+    assert.equal((await ask('up')).ok, true);
+    assert.deepEqual(await ask('down'), { ok: false, message: 'service unhealthy (responded with "NOT_SERVING")' });
+    assert.match((await ask('none')).message, /does not implement the grpc health protocol/);
+  } finally {
+    server.close();
+  }
+  assert.match((await grpcHealth({ port: 1 }, '127.0.0.1', 1000, signal)).message, /failed to connect/);
 });
 
 test('Ports are found by number and by name', () => {

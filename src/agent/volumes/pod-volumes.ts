@@ -144,8 +144,8 @@ export class PodVolumes implements Disposable {
     const files = projectFiles(pod, source, {
       ...this.#options.surroundings(),
       hasOwner: owner.uid !== undefined || owner.gid !== undefined,
-      configMap: (of) => objects.get(`c/${of}`) as ConfigMap | undefined,
-      secret: (of) => objects.get(`s/${of}`) as Secret | undefined,
+      configMap: (of) => objects.get(`c/${of}`),
+      secret: (of) => objects.get(`s/${of}`),
       token: (projection) => this.#tokens.get(tokenKey(projection))?.token ?? '',
     });
     const digest = digestOf(files);

@@ -5,7 +5,7 @@ import { VirtualClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { unavailable } from '#machinery/status-error.ts';
 import { EventRecorder } from './event-recorder.ts';
-import { FakeClient } from './fake-client.ts';
+import { FakeClient } from './testing/fake-client.ts';
 
 function setup() {
   const clock = new VirtualClock();

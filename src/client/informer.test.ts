@@ -5,7 +5,7 @@ import { abortController, VirtualClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { selectorFromLabels } from '#machinery/labels.ts';
 import { unavailable } from '#machinery/status-error.ts';
-import { FakeClient } from './fake-client.ts';
+import { FakeClient } from './testing/fake-client.ts';
 import { SharedInformers } from './informer.ts';
 
 function setup() {

@@ -4,7 +4,7 @@ import { Lease } from '#api/coordination/lease.ts';
 import { VirtualClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { unavailable } from '#machinery/status-error.ts';
-import { FakeClient } from './fake-client.ts';
+import { FakeClient } from './testing/fake-client.ts';
 import { lead, type Term } from './leader-election.ts';
 
 const lease = { namespace: 'kube-system', name: 'controllers' };

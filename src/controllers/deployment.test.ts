@@ -19,7 +19,7 @@ import { isActive, isReady } from './pod-state.ts';
 import { replicaSetController } from './replica-set.ts';
 import { hashLabel, revisionOf } from './revision.ts';
 import { rollingLimits } from './rolling-limits.ts';
-import { TestCluster } from './test-cluster.ts';
+import { TestCluster } from './testing/test-cluster.ts';
 
 const controllers = [deploymentController, replicaSetController];
 

@@ -8,7 +8,7 @@ import { EndpointSlice } from '#api/discovery/endpoint-slice.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { planSlices } from './endpoint-slice-plan.ts';
 import { endpointsController } from './endpoints.ts';
-import { TestCluster } from './test-cluster.ts';
+import { TestCluster } from './testing/test-cluster.ts';
 
 interface Facts {
   ready?: boolean;

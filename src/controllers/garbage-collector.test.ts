@@ -10,7 +10,7 @@ import type { ApiObject, OwnerReference } from '#machinery/object.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import { garbageCollector } from './garbage-collector.ts';
 import { judge } from './owner-graph.ts';
-import { TestCluster } from './test-cluster.ts';
+import { TestCluster } from './testing/test-cluster.ts';
 
 const kinds: readonly Kind[] = [ConfigMap, Secret, Pod, ReplicaSet, Node];
 

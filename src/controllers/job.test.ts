@@ -16,7 +16,7 @@ import { formatIndexes, parseIndexes } from './job-indexes.ts';
 import { jobController } from './job.ts';
 import { isTracked } from './job-plan.ts';
 import { isActive } from './pod-state.ts';
-import { TestCluster } from './test-cluster.ts';
+import { TestCluster } from './testing/test-cluster.ts';
 
 function job(more: Partial<Job['spec']> = {}): Job {
   return {

@@ -6,7 +6,7 @@ import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import { Secret } from '#api/core/secret.ts';
 import { namespaceController } from './namespace.ts';
-import { TestCluster } from './test-cluster.ts';
+import { TestCluster } from './testing/test-cluster.ts';
 
 const kinds = [ConfigMap, Node, Pod, Secret, Namespace];
 

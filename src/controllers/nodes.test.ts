@@ -12,7 +12,7 @@ import { nodeTaintController } from './node-taint.ts';
 import { leavesAt, planTaints } from './node-taints.ts';
 import { podGc } from './pod-gc.ts';
 import { taintEvictionController } from './taint-eviction.ts';
-import { TestCluster } from './test-cluster.ts';
+import { TestCluster } from './testing/test-cluster.ts';
 
 const node = (name: string, ready = 'True', more: Partial<Node['spec']> = {}): Node => ({
   metadata: { name },

@@ -32,8 +32,8 @@ export function readySince(pod: Pod): number | undefined {
 
 /** When a ready pod counts (or will count) as available; undefined if it is not ready. */
 export function availableAt(pod: Pod, minReadySeconds: number): number | undefined {
-  const since = isReady(pod) ? (readySince(pod) ?? 0) : undefined;
-  return since === undefined ? undefined : minReadySeconds === 0 ? 0 : since + minReadySeconds * 1000;
+  if (!isReady(pod)) return undefined;
+  return minReadySeconds === 0 ? 0 : (readySince(pod) ?? 0) + minReadySeconds * 1000;
 }
 
 /** Milliseconds since the epoch of an RFC 3339 time; undefined if absent or none. */

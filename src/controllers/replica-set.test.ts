@@ -6,7 +6,7 @@ import { ReplicationController } from '#api/core/replication-controller.ts';
 import { forbiddenRequest, unavailable } from '#machinery/status-error.ts';
 import { replicaSetController } from './replica-set.ts';
 import { replicationControllerController } from './replication-controller.ts';
-import { TestCluster } from './test-cluster.ts';
+import { TestCluster } from './testing/test-cluster.ts';
 
 const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
 

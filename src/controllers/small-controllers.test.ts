@@ -13,7 +13,7 @@ import { planDisruption } from './disruption-plan.ts';
 import { replicaSetController } from './replica-set.ts';
 import { rootCaPublisher } from './root-ca-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
-import { TestCluster } from './test-cluster.ts';
+import { TestCluster } from './testing/test-cluster.ts';
 
 test('every namespace has its default ServiceAccount and the authority, and gets them back', async () => {
   await using cluster = new TestCluster();

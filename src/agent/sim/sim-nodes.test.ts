@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Lease } from '#api/coordination/lease.ts';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
-import { FakeClient } from '#client/fake-client.ts';
+import { FakeClient } from '#client/testing/fake-client.ts';
 import { SharedInformers } from '#client/informer.ts';
 import { abortController, VirtualClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { Pod } from '#api/core/pod.ts';
-import { FakeClient } from '#client/fake-client.ts';
+import { FakeClient } from '#client/testing/fake-client.ts';
 import type { WriteOptions } from '#client/client.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog, type Log } from '#lib/log.ts';

@@ -1,7 +1,7 @@
 import type { Binding } from '#api/core/binding.ts';
 import { Pod } from '#api/core/pod.ts';
 import type { WriteOptions } from '#client/client.ts';
-import { FakeClient } from '#client/fake-client.ts';
+import { FakeClient } from '#client/testing/fake-client.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { conflict } from '#machinery/status-error.ts';

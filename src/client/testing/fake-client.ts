@@ -15,8 +15,8 @@ import type {
   WatchEvent,
   WatchOptions,
   WriteOptions,
-} from './client.ts';
-import { keyOfObject } from './object-index.ts';
+} from '../client.ts';
+import { keyOfObject } from '../object-index.ts';
 
 interface LogEntry {
   readonly version: number;

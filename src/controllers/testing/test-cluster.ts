@@ -1,14 +1,14 @@
 import { Pod } from '#api/core/pod.ts';
-import { FakeClient } from '#client/fake-client.ts';
+import { FakeClient } from '#client/testing/fake-client.ts';
 import { SharedInformers } from '#client/informer.ts';
 import { abortController, VirtualClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
-import { refOfObject } from './claims.ts';
-import type { Controller } from './controller.ts';
-import { timestamp } from './pod-state.ts';
-import { runControllers } from './run-controllers.ts';
+import { refOfObject } from '../claims.ts';
+import type { Controller } from '../controller.ts';
+import { timestamp } from '../pod-state.ts';
+import { runControllers } from '../run-controllers.ts';
 
 /** Controllers on a cluster in memory and in virtual time, for tests. Dispose it to stop them. */
 export class TestCluster implements AsyncDisposable {

@@ -3,6 +3,7 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse }
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { listenForStreams, type StreamServer } from '#agent/stream-server.ts';
+import type { PodStreams } from '#agent/streams.ts';
 import type { Node } from '#api/core/node.ts';
 import type { Pod } from '#api/core/pod.ts';
 import { agentConnections } from '#apiserver/streaming/node-streams.ts';
@@ -44,13 +45,14 @@ export interface PodServer extends AsyncDisposable {
   readonly pki: Pki;
 }
 
-export async function startPodServer(): Promise<PodServer> {
+/** With `streams`, what is behind the agent's server is theirs. */
+export async function startPodServer(streams?: PodStreams): Promise<PodServer> {
   const clock = systemClock;
   const pki = await ephemeralPki({ clock, hosts: ['localhost', '127.0.0.1'] });
   const local = new LocalPod('web');
   const node = await pki.node('n1', ['127.0.0.1']);
   const listening = { host: '127.0.0.1', port: 0, clock, log: silentLog };
-  const agent = await listenForStreams({ streams: local, authority: pki.authority, ...node, ...listening });
+  const agent = await listenForStreams({ streams: streams ?? local, authority: pki.authority, ...node, ...listening });
   const connections = agentConnections({
     node: async () =>
       ({

@@ -13,7 +13,7 @@ import { agentPort, nodeGroup, nodeUser } from '#client/identities.ts';
 import { logQueryOf } from '#client/log-query.ts';
 import { socketStream } from '#client/socket-stream.ts';
 import type { StatsSummary } from '#client/stats-summary.ts';
-import { badRequest, StatusError, timeout, unavailable, type Status } from '#machinery/status-error.ts';
+import { badRequest, hasReason, StatusError, timeout, unavailable, type Status } from '#machinery/status-error.ts';
 import type { NodeStreams } from './connect.ts';
 
 export interface AgentConnectionOptions {
@@ -85,7 +85,14 @@ export function agentConnections(options: AgentConnectionOptions): AgentConnecti
     const { host, port, ca, cert, key, checkServerIdentity } = await dial(nodeName, signal);
     const server = { url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`, ca, cert, key };
     using late = deadline(clock, dialMsMax, signal, () => timeout(`The agent of node "${nodeName}" does not answer`));
-    return await connectWebSocket(server, path, {}, protocols, late.signal, { checkServerIdentity });
+    try {
+      return await connectWebSocket(server, path, {}, protocols, late.signal, { checkServerIdentity });
+    } catch (error) {
+      // With a cause it is the connection that failed; without one it is the agent's own answer.
+      throw hasReason(error, 'ServiceUnavailable') && error.cause !== undefined
+        ? unreachable(nodeName, error.cause)
+        : error;
+    }
   }
 
   function session(

@@ -115,6 +115,7 @@ export class SpdySession {
 
   /** Drops the transport and every stream at once. */
   destroy(error?: Error): void {
+    for (const stream of this.#streams.values()) stream.destroy(error);
     this.#transport.destroy(error);
   }
 
@@ -139,11 +140,11 @@ export class SpdySession {
     return failure;
   }
 
-  /** Whatever still runs over the session ends with `reason`. */
+  /** Whatever still runs over the session ends with `reason`; what had arrived completely can still be read. */
   #lose(reason: Error): void {
     this.#over = true;
     this.#release();
-    for (const stream of this.#streams.values()) stream.destroy(reason);
+    for (const stream of this.#streams.values()) stream.receiveLoss(reason);
   }
 
   async #handle(frame: Frame): Promise<void> {

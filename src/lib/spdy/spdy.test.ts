@@ -231,6 +231,17 @@ test('after a reset what has arrived can still be read, writing fails, and the s
   assert.equal(await text(good), 'still here');
 });
 
+test('what had arrived completely can be read after the session is gone', async ({ signal }) => {
+  const size = streamBufferBytesMax / 2;
+  await using sessions = pair((stream) => void stream.end(Buffer.alloc(size)));
+  const stream = await sessions.client.open(headersOf({ streamtype: 'stdout' }), signal);
+  while (stream.readableLength < size) await turn();
+  for (let n = 0; n < 5; n++) await turn();
+  sessions.right.end();
+  await sessions.client.closed;
+  assert.equal((await buffer(stream)).length, size);
+});
+
 test('a stream that is reset before it was accepted is refused', async ({ signal }) => {
   await using sessions = pair((stream) => void stream.destroy());
   await assert.rejects(sessions.client.open(headersOf({ streamtype: 'bad' }), signal), /reset/);

@@ -63,6 +63,12 @@ export class SpdyStream extends Duplex {
     this.receiveEnd();
   }
 
+  /** The session is gone: an error, unless the peer had said all it had to say before. */
+  receiveLoss(reason: Error): void {
+    if (this.#received) this.receiveReset(reason);
+    else this.destroy(reason);
+  }
+
   /** Settles once the reader has caught up far enough for the session to go on. */
   room(): Promise<void> | undefined {
     if (this.destroyed || this.readableLength <= streamBufferBytesMax) return undefined;

@@ -69,13 +69,14 @@ export class Resource<T extends ApiObject = ApiObject> {
 
   /** Undefined if there is none. */
   async find(ref: ObjectRef, freshness: Freshness, signal: AbortSignal): Promise<StoredObject<T> | undefined> {
-    if (!this.cache.isReady) {
-      const entry = await fromStore(this.#store.get(this.layout.key(ref), { signal }));
-      if (freshness.want === 'not-older') await this.#settle(freshness, signal);
-      return entry && this.layout.decode(entry);
+    if (this.cache.isReady) {
+      await this.#settle(freshness, signal);
+      // The wait may have outlived the cache.
+      if (this.cache.isReady) return this.cache.get(ref);
     }
-    await this.#settle(freshness, signal);
-    return this.cache.get(ref);
+    const entry = await fromStore(this.#store.get(this.layout.key(ref), { signal }));
+    if (freshness.want === 'not-older') await this.#settle(freshness, signal);
+    return entry && this.layout.decode(entry);
   }
 
   /** Throws NotFound. */
@@ -124,24 +125,22 @@ export class Resource<T extends ApiObject = ApiObject> {
   async list(query: ListQuery<T>): Promise<Listing<T>> {
     const { freshness, signal } = query;
     if (query.continue !== undefined && query.continue !== '') return this.#listOn(query, query.continue);
-    await this.cache.load(signal);
     if (freshness.want === 'exact') {
-      await this.#settle({ want: 'not-older', than: freshness.at }, signal);
+      await this.#loaded({ want: 'not-older', than: freshness.at }, signal);
       if (this.cache.lastChanged > freshness.at) return this.#listPast(query, freshness.at, undefined);
       return this.#listCache(query, freshness.at, undefined);
     }
-    await this.#settle(freshness, signal);
+    await this.#loaded(freshness, signal);
     return this.#listCache(query, this.cache.revision, undefined);
   }
 
   /** Opens a watch. Throws Expired if its start is forgotten. */
   async watch(query: WatchQuery<T>): Promise<Watcher<T>> {
     const { namespace, selection, allowBookmarks, signal } = query;
-    await this.cache.load(signal);
     const after = query.after === 0n ? undefined : query.after;
     if (query.initialEvents || after === undefined) {
-      if (query.after === undefined) await this.#settle({ want: 'newest' }, signal);
-      else if (after !== undefined) await this.#settle({ want: 'not-older', than: after }, signal);
+      if (after !== undefined) await this.#loaded({ want: 'not-older', than: after }, signal);
+      else await this.#loaded({ want: query.after === undefined ? 'newest' : 'any' }, signal);
       const items: StoredObject<T>[] = [];
       this.cache.scan(namespace, undefined, (item) => items.push(item) > 0);
       return this.cache.watch({
@@ -152,7 +151,7 @@ export class Resource<T extends ApiObject = ApiObject> {
         initial: { items, revision: this.cache.revision, bookmark: query.initialEvents },
       });
     }
-    await this.#settle({ want: 'not-older', than: after }, signal);
+    await this.#loaded({ want: 'not-older', than: after }, signal);
     if (after >= this.cache.log.after) {
       const position = this.cache.log.positionAfter(after);
       return this.cache.watch({ namespace, selection, allowBookmarks, position });
@@ -175,6 +174,14 @@ export class Resource<T extends ApiObject = ApiObject> {
     return fromStore(this.#store.commit([write], { signal }));
   }
 
+  /** Resolves once the cache holds everything and is as new as asked for. */
+  async #loaded(freshness: Freshness, signal: AbortSignal): Promise<void> {
+    do {
+      await this.cache.load(signal);
+      await this.#settle(freshness, signal);
+    } while (!this.cache.isReady);
+  }
+
   async #settle(freshness: Freshness, signal: AbortSignal): Promise<void> {
     switch (freshness.want) {
       case 'newest':
@@ -192,12 +199,11 @@ export class Resource<T extends ApiObject = ApiObject> {
     }
     const { at, from } = decodeContinue(token);
     const start = `${this.layout.prefix}${from}`;
-    await this.cache.load(query.signal);
     if (at === undefined) {
-      await this.#settle({ want: 'newest' }, query.signal);
+      await this.#loaded({ want: 'newest' }, query.signal);
       return this.#listCache(query, this.cache.revision, start);
     }
-    await this.#settle({ want: 'not-older', than: at }, query.signal);
+    await this.#loaded({ want: 'not-older', than: at }, query.signal);
     if (this.cache.lastChanged <= at) return this.#listCache(query, at, start);
     return this.#listPast(query, at, start);
   }

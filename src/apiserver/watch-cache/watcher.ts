@@ -83,8 +83,8 @@ export class Watcher<T extends ApiObject = ApiObject> implements Disposable {
   onReady(fn: () => void): void {
     this.#onReady = fn;
     this.#signalled = false; // events may have come before anybody listened
-    if (this.#initialOpen || this.#position !== undefined || this.#pastLeft() || this.#ended !== undefined)
-      this.#signal();
+    const has = this.#initialOpen || this.#pastLeft() || this.#position !== undefined;
+    if (has || this.#bookmarkDue || this.#ended !== undefined) this.#signal();
   }
 
   /** The event at `position` may concern this watcher. */

@@ -10,6 +10,7 @@ import { Pod } from '#api/core/pod.ts';
 import { Secret } from '#api/core/secret.ts';
 import { Service } from '#api/core/service.ts';
 import type * as core from '#api/core/types.generated.ts';
+import { unavailable } from '#machinery/status-error.ts';
 import { openCri } from './cri/cri.ts';
 import { labels } from './cri-names.ts';
 import { startTestAgent, testNode, testPod, type TestAgent } from './testing/test-agent.ts';
@@ -215,22 +216,48 @@ test('A container killed behind our back is restarted; its old log is still ther
 });
 
 test('Restarting the agent restarts no container, and a pod deleted meanwhile is cleaned up', async () => {
-  for (const name of ['stays', 'goes']) await node.create(testPod(name, { containers: [container(serve)] }));
+  const readinessProbe = { exec: { command: ['true'] }, periodSeconds: 5 };
+  for (const name of ['stays', 'goes']) {
+    await node.create(testPod(name, { containers: [container(serve, { readinessProbe })] }));
+  }
   const earlier = stateOf(await node.until('stays', isReady, 'ready'));
   const gone = await node.until('goes', isReady, 'ready');
   const restarting = node.restart();
   node.client.remove(Pod, { namespace: 'default', name: 'goes' });
   await restarting;
   await node.agent.adopted;
-  const later = stateOf(await node.until('stays', isReady, 'ready'));
-  assert.equal(later?.containerID, earlier?.containerID);
-  assert.equal(later?.restartCount, 0);
+  const later = stateOf(node.client.all(Pod).find(({ metadata }) => metadata?.name === 'stays'));
+  assert.deepEqual([later?.containerID, later?.restartCount, later?.ready], [earlier?.containerID, 0, true]);
   using cri = openCri(node.agent.runtimeSocket);
   const labelSelector = { [labels.uid]: gone?.metadata?.uid ?? '' };
   await waitFor(async () => {
     const { items } = await cri.call('ListPodSandbox', { filter: { labelSelector } }, { signal });
     return items.length === 0 ? true : undefined;
   });
+});
+
+test('Without the API containers are still restarted, and the API learns of it later', async () => {
+  await node.create(testPod('alone', { containers: [container(serve)] }));
+  const containerId =
+    stateOf(await node.until('alone', isReady, 'ready'))?.containerID?.slice('containerd://'.length) ?? '';
+  using cri = openCri(node.agent.runtimeSocket);
+  node.client.onRequest = () => {
+    throw unavailable('the API is down');
+  };
+  try {
+    await cri.call('StopContainer', { containerId, timeout: 0 }, { signal });
+    await waitFor(async () => {
+      const { containers } = await cri.call(
+        'ListContainers',
+        { filter: { state: { state: 'CONTAINER_RUNNING' } } },
+        { signal },
+      );
+      return containers.find(({ labels: own, metadata }) => own[labels.pod] === 'alone' && metadata?.attempt === 1);
+    });
+  } finally {
+    node.client.onRequest = () => {};
+  }
+  await node.until('alone', (pod) => stateOf(pod)?.restartCount === 1 && isReady(pod), 'known to be restarted');
 });
 
 test('Liveness failures restart a container, readiness follows its probe, a startup probe holds both back', async () => {

@@ -18,7 +18,7 @@ import { PodActions, StepError } from './pod-actions.ts';
 import { containersOf, isDeleting, uidOf } from './pod-containers.ts';
 import type { PodFacts, Setback, Verdict } from './pod-facts.ts';
 import { podStatus } from './pod-status.ts';
-import { planPod, stepKey, type Step } from './plan-pod.ts';
+import { planPod, statusOf, stepKey, type Step } from './plan-pod.ts';
 import { afterRestart, type RestartBackoff } from './restart-backoff.ts';
 import { hasStorageLimits, storageExcess } from './storage-limits.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -254,7 +254,11 @@ export class PodWorker {
     const probed = containersOf(this.#pod).flatMap(({ role, spec }) => {
       if (role === 'init' || role === 'ephemeral' || this.#busy.has(`start/${spec.name}`)) return [];
       const latest = latestOf(this.#observed, spec.name);
-      return latest !== undefined && isRunning(latest) ? [{ id: latest.id, spec, startedAt: latest.startedAt }] : [];
+      if (latest === undefined || !isRunning(latest)) return [];
+      const known = statusOf(this.#pod, spec.name);
+      const isKnown = known?.containerID?.endsWith(`/${latest.id}`) === true;
+      const before = isKnown ? { before: { started: known.started === true, ready: known.ready } } : {};
+      return [{ id: latest.id, spec, startedAt: latest.startedAt, ...before }];
     });
     this.#probes.follow(probed);
     for (const { id, state } of this.#observed.containers) if (state !== 'running') this.#stopDeadlines.delete(id);

@@ -74,6 +74,20 @@ test('A startup probe holds the others back; readiness comes and goes', async ()
   assert.equal(probes.ready.has('c'), false);
 });
 
+test('What was started and ready before an agent restarted stays so until a probe says otherwise', async () => {
+  const { clock, answers, probes } = probing({});
+  const readinessProbe = { periodSeconds: 1, failureThreshold: 2 };
+  const probed = spec('a', { startupProbe: { periodSeconds: 1 }, readinessProbe });
+  const container = { id: 'd', spec: probed, startedAt: 0, before: { started: true, ready: true } };
+  answers.ok = false;
+  probes.follow([container]);
+  assert.deepEqual([probes.started.has('d'), probes.ready.has('d')], [true, true]);
+  await clock.advance(500);
+  assert.equal(probes.ready.has('d'), true);
+  await clock.advance(1000);
+  assert.equal(probes.ready.has('d'), false);
+});
+
 test('Liveness that fails for good calls for a stop, with its own grace', async () => {
   const { clock, answers, probes } = probing({
     livenessProbe: { periodSeconds: 1, failureThreshold: 2, terminationGracePeriodSeconds: 3 },

@@ -10,6 +10,8 @@ export interface ProbedContainer {
   readonly spec: core.Container;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** What an earlier agent had found out, so that its restart takes no pod out of service. */
+  readonly before?: { readonly started: boolean; readonly ready: boolean };
 }
 
 export interface ProbesOptions {
@@ -76,16 +78,17 @@ export class ContainerProbes implements Disposable {
 
   #start(container: ProbedContainer): void {
     const { startupProbe, readinessProbe } = container.spec;
+    const { started = false, ready = false } = container.before ?? {};
     const stop = abortController();
     const watched: Watched = {
       container,
       stop,
-      started: startupProbe === undefined,
-      ready: readinessProbe === undefined,
+      started: startupProbe === undefined || started,
+      ready: readinessProbe === undefined || ready,
       unhealthy: undefined,
     };
     this.#watched.set(container.id, watched);
-    if (startupProbe === undefined) this.#startServing(watched);
+    if (startupProbe === undefined || started) this.#startServing(watched);
     else void this.#run(watched, 'startup', startupProbe);
   }
 

@@ -103,13 +103,17 @@ export class EventRecorder implements Events {
   async #write({ object, fact, at }: Pending, signal: AbortSignal): Promise<void> {
     const source = `${object.kind ?? ''}/${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}/${object.metadata?.uid ?? ''}`;
     if (!this.#takeToken(source, at)) return;
-    const message = this.#combined(source, fact, at) ?? fact.message.slice(0, messageLengthMax);
-    const key = [source, fact.type, fact.reason, message, fact.fieldPath ?? ''].join('\n');
+    const combined = this.#combined(source, fact, at);
+    const message = combined ?? fact.message.slice(0, messageLengthMax);
+    // One event stands for all that are combined: it counts them and shows the newest.
+    const key = [source, fact.type, fact.reason, combined === undefined ? message : '', fact.fieldPath ?? ''].join(
+      '\n',
+    );
     const known = this.#remembered.get(key);
     const { client, clock, log } = this.#options;
     try {
       using limit = deadline(clock, writeMsMax, signal, () => timeout('writing an event took too long'));
-      if (known !== undefined && (await this.#count(known, at, limit.signal))) return;
+      if (known !== undefined && (await this.#count(known, message, at, limit.signal))) return;
       const namespace = object.metadata?.namespace ?? 'default';
       const time = seconds(at);
       const name = `${object.metadata?.name ?? ''}.${nameSuffix(at, this.#sequence++)}`;
@@ -123,8 +127,8 @@ export class EventRecorder implements Events {
   }
 
   /** Raises the count of an event that is already there; false if it has expired in the meantime. */
-  async #count(known: Remembered, at: number, signal: AbortSignal): Promise<boolean> {
-    const patch = { count: known.count + 1, lastTimestamp: seconds(at) };
+  async #count(known: Remembered, message: string, at: number, signal: AbortSignal): Promise<boolean> {
+    const patch = { count: known.count + 1, lastTimestamp: seconds(at), message };
     try {
       await this.#options.client.patch(Event, known, { type: 'merge', patch }, { signal });
       known.count++;

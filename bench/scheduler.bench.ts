@@ -30,21 +30,40 @@ function nodeOf(index: number): Node {
 }
 
 /** `kinds` different workloads in turn; pods of one differ in name only. */
-function podOf(index: number, kinds: number): Pod {
+function podOf(index: number, kinds: number, more: Partial<Pod['spec']> = {}): Pod {
   const requests = { cpu: '100m', memory: `${128 + (index % kinds)}Mi` };
   return {
-    metadata: { name: `pod-${index}`, namespace: 'default', uid: `uid-${index}` },
-    spec: { containers: [{ name: 'main', image: 'web:1', resources: { requests } }] },
+    metadata: { name: `pod-${index}`, namespace: 'default', uid: `uid-${index}`, labels: { app: 'web' } },
+    spec: { containers: [{ name: 'main', image: 'web:1', resources: { requests } }], ...more },
   };
 }
 
+const counted = { matchLabels: { app: 'web' } };
+/** Demands that concern other pods, as upstream's scheduler_perf has them. */
+const constrained: Readonly<Record<string, Partial<Pod['spec']>>> = {
+  'anti-affinity': {
+    affinity: {
+      podAntiAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: [
+          { topologyKey: 'kubernetes.io/hostname', labelSelector: counted },
+        ],
+      },
+    },
+  },
+  'spread-hard': {
+    topologySpreadConstraints: [
+      { topologyKey: 'kubernetes.io/hostname', maxSkew: 1, whenUnsatisfiable: 'DoNotSchedule', labelSelector: counted },
+    ],
+  },
+};
+
 /** Pods decided a second by the pure core: reading of demands, filtering, scoring and accounting included. */
-function decided(nodes: number, pods: number, kinds: number): number {
+function decided(nodes: number, pods: number, kinds: number, more: Partial<Pod['spec']> = {}): number {
   const signatures = new Signatures();
   const table = new NodeTable(signatures);
   for (let index = 0; index < nodes; index++) table.setNode(nodeOf(index));
   const placer = new BatchPlacer(table, [profileOf()]);
-  const pending = Array.from({ length: pods }, (_, index) => podOf(index, kinds));
+  const pending = Array.from({ length: pods }, (_, index) => podOf(index, kinds, more));
   const start = performance.now();
   for (const pod of pending) {
     const decision = placer.decide(pendingOf(pod, signatures.of(pod)));
@@ -155,6 +174,18 @@ export const benchmarks: readonly Benchmark[] = [
           1000,
         ),
       ];
+    },
+  },
+  {
+    names: Object.keys(constrained).map((name) => `scheduler.decided-5000-${name}`),
+    async run() {
+      return Object.entries(constrained).map(([name, more]) =>
+        rate(
+          `scheduler.decided-5000-${name}`,
+          repeat(() => decided(5000, 3000, 1, more)),
+          2000,
+        ),
+      );
     },
   },
   {

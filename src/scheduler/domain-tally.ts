@@ -22,6 +22,7 @@ export class DomainTally implements Disposable {
   /** Participating nodes per domain. */
   #nodes: number[] = [];
   #total = 0;
+  #size = 0;
   #generation = -1;
   #lowest: number | undefined;
   readonly #subscription: Disposable;
@@ -55,7 +56,7 @@ export class DomainTally implements Disposable {
   /** Domains with at least one participating node. */
   get size(): number {
     this.#refresh();
-    return this.#nodes.reduce((size, nodes) => (nodes > 0 ? size + 1 : size), 0);
+    return this.#size;
   }
 
   /** The lowest count of a domain with participating nodes; 0 if there is none. */
@@ -112,6 +113,7 @@ export class DomainTally implements Disposable {
       const domain = this.domainOf(row);
       if (domain >= 0) this.#nodes[domain] = (this.#nodes[domain] ?? 0) + 1;
     }
+    this.#size = this.#nodes.reduce((size, nodes) => (nodes > 0 ? size + 1 : size), 0);
     for (const occupant of table.occupants()) this.#add(occupant, 1);
   }
 }

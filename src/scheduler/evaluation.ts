@@ -40,6 +40,8 @@ interface PreparedScore {
 interface NormalizedScore extends PreparedScore {
   /** By row. */
   raw: Int32Array;
+  /** Fitting nodes with a raw score above 0. */
+  scored: number;
   /** The highest raw score among fitting nodes that the present scores were made with. */
   highest: number;
 }
@@ -110,7 +112,7 @@ export class Evaluation implements Disposable {
     this.#scores = scores.filter(({ plugin }) => plugin.normalize === 'none');
     this.#normalized = scores
       .filter(({ plugin }) => plugin.normalize !== 'none')
-      .map((score) => ({ ...score, raw: new Int32Array(0), highest: 0 }));
+      .map((score) => ({ ...score, raw: new Int32Array(0), scored: 0, highest: 0 }));
     this.#tieBreak = profile.tieBreak;
     this.#rawFollowsUse = this.#normalized.some(({ plugin }) => plugin.reads === 'use');
     this.#domains = profile.domains
@@ -148,8 +150,8 @@ export class Evaluation implements Disposable {
     const bonuses = this.#bonuses(admitted);
     let best: Candidate | undefined;
     let bestBonus = 0;
-    for (const [index, { heap }] of admitted.entries()) {
-      const row = heap.top;
+    for (let index = 0; index < admitted.length; index++) {
+      const row = admitted[index]?.heap.top ?? -1;
       const bonus = bonuses[index] ?? 0;
       if (best === undefined || isBefore(this.#order, row, best.row, (bonus - bestBonus) * scoreUnit)) {
         best = { row, score: this.#scoreOf(row) + bonus };
@@ -217,6 +219,7 @@ export class Evaluation implements Disposable {
     this.#groups = [];
     this.#groupIds = new Map();
     this.#fitting = 0;
+    for (const score of this.#normalized) score.scored = 0;
     this.#refusedBy.fill(noNode);
     for (let row = 0; row < table.rowEnd; row++) {
       this.#judge(row, true);
@@ -312,7 +315,7 @@ export class Evaluation implements Disposable {
     if (this.#groups.length === 0) this.#group([]);
     const group = this.#groups[this.#groupOf[row] ?? 0];
     if (group === undefined) return;
-    for (const [index, { raw }] of this.#normalized.entries()) count(group.histograms[index], raw[row] ?? 0, 1);
+    this.#countRaw(group, row, 1);
     this.#order.score[row] = this.#rank(row);
     if (ordered) group.heap.add(row);
     else group.heap.append(row);
@@ -322,8 +325,18 @@ export class Evaluation implements Disposable {
     this.#fitting--;
     const group = this.#groups[this.#groupOf[row] ?? 0];
     if (group === undefined) return;
-    for (const [index, { raw }] of this.#normalized.entries()) count(group.histograms[index], raw[row] ?? 0, -1);
+    this.#countRaw(group, row, -1);
     group.heap.remove(row);
+  }
+
+  #countRaw({ histograms }: Group, row: number, by: 1 | -1): void {
+    for (let index = 0; index < this.#normalized.length; index++) {
+      const score = this.#normalized[index];
+      const raw = score?.raw[row] ?? 0;
+      if (score === undefined || raw === 0) continue; // zeros raise no maximum
+      score.scored += by;
+      count(histograms[index], raw, by);
+    }
   }
 
   /** The score in units, and below one unit what decides among equals. */
@@ -346,8 +359,10 @@ export class Evaluation implements Disposable {
     let outdated = false;
     for (const [index, score] of this.#normalized.entries()) {
       let highest = 0;
-      for (const { histograms } of groups)
+      // Mostly no fitting node has any such score at all, and then there are no groups to look through.
+      for (const { histograms } of score.scored === 0 ? [] : groups) {
         for (const raw of histograms[index]?.keys() ?? []) highest = Math.max(highest, raw);
+      }
       if (highest === score.highest) continue;
       score.highest = highest;
       outdated = true;
@@ -373,19 +388,21 @@ export class Evaluation implements Disposable {
   }
 
   /** What the preferences of domains add to the score of each group's nodes. */
-  #bonuses(groups: readonly Group[]): readonly number[] {
-    const bonuses = Array.from<number>({ length: groups.length }).fill(0);
+  #bonuses(groups: readonly Group[]): Float64Array {
+    const bonuses = new Float64Array(groups.length);
     for (const [index, { state, weight }] of this.#domains.entries()) {
       const { preference } = state;
       if (preference === undefined || weight === 0) continue;
-      const raws = groups.map(({ domains }) => preference.score(domains[index] ?? 0));
+      const raws = new Float64Array(groups.length);
       let [lowest, highest] = [Infinity, -Infinity];
-      for (const raw of raws) {
-        if (Number.isNaN(raw)) continue;
-        lowest = Math.min(lowest, raw);
-        highest = Math.max(highest, raw);
+      for (let at = 0; at < groups.length; at++) {
+        const raw = preference.score(groups[at]?.domains[index] ?? 0);
+        raws[at] = raw;
+        if (raw < lowest) lowest = raw;
+        if (raw > highest) highest = raw;
       }
-      for (const [at, raw] of raws.entries()) {
+      for (let at = 0; at < groups.length; at++) {
+        const raw = raws[at] ?? Number.NaN;
         if (Number.isNaN(raw)) continue;
         bonuses[at] = (bonuses[at] ?? 0) + weight * preference.normalize(raw, lowest, highest);
       }

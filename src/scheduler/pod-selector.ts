@@ -23,7 +23,7 @@ function both(selector: Selector, requirements: readonly Requirement[]): Selecto
   const more = new LabelRequirements(requirements);
   return {
     matches: (labels) => selector.matches(labels) && more.matches(labels),
-    toString: () => `${selector},${more}`,
+    toString: () => `${selector.toString()},${more.toString()}`,
   };
 }
 

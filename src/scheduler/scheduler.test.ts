@@ -35,14 +35,18 @@ async function running(context: TestContext) {
   const addNode = (name: string, cpu = '2', spec: Node['spec'] = {}) =>
     client.create(
       Node,
-      { metadata: { name }, spec, status: { allocatable: { cpu, memory: '4Gi', pods: '10' } } },
+      {
+        metadata: { name, labels: { 'kubernetes.io/hostname': name } },
+        spec,
+        status: { allocatable: { cpu, memory: '4Gi', pods: '10' } },
+      },
       { signal },
     );
-  const addPod = (name: string, cpu = '1', more: Partial<PodSpec> = {}) =>
+  const addPod = (name: string, cpu = '1', more: Partial<PodSpec> = {}, labels: Record<string, string> = {}) =>
     client.create(
       Pod,
       {
-        metadata: { name, namespace: 'default' },
+        metadata: { name, namespace: 'default', labels },
         spec: { containers: [{ name: 'main', image: 'web', resources: { requests: { cpu } } }], ...more },
       },
       { signal },
@@ -127,4 +131,20 @@ test('pods of higher priority go first', async (context) => {
   await addNode('n1', '1');
   await until(() => told.some((text) => text.includes('Scheduled: Successfully')));
   assert.deepEqual(told[0], 'high Scheduled: Successfully assigned default/high to n1');
+});
+
+test('a pod keeps others away by their labels, and lets them in when it goes', async (context) => {
+  const { addNode, addPod, pod, client, signal } = await running(context);
+  const term = { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'web' } } };
+  const antiAffinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
+  await addNode('n1', '4');
+  await addPod('lonely', '1', { affinity: antiAffinity });
+  await until(async () => (await pod('lonely')).spec?.nodeName === 'n1');
+  await addPod('web', '1', {}, { app: 'web' });
+  await addPod('other', '1', {}, { app: 'other' });
+  await until(async () => (await pod('other')).spec?.nodeName === 'n1');
+  const message = "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules.";
+  await until(async () => (await pod('web')).status?.conditions?.[0]?.message === message);
+  await client.delete(Pod, { namespace: 'default', name: 'lonely' }, { signal, gracePeriodSeconds: 0 });
+  await until(async () => (await pod('web')).spec?.nodeName === 'n1');
 });

@@ -39,6 +39,8 @@ const retry = { initialMs: 1_000, maxMs: 10_000 };
 /** How long a bound pod may stay unseen in the cache before it is looked up. */
 const confirmationMsMax = 60_000;
 const sweepMs = 10_000;
+/** Everything that waits is tried again this often, whatever was or was not noticed. Upstream's bound. */
+const repairMs = 300_000;
 
 /**
  * Gives pods their nodes. Follows nodes and pods through the shared caches, decides in batches, binds in parallel and
@@ -99,11 +101,16 @@ export class Scheduler implements WhySource {
     signal.addEventListener('abort', aborted, { once: true });
     let sweep = clock.after(sweepMs, () => this.#notify?.());
     let sweptAt = clock.now();
+    let repairedAt = sweptAt;
     while (!signal.aborted) {
       if (clock.now() - sweptAt >= sweepMs) {
         sweptAt = clock.now();
         sweep = clock.after(sweepMs, () => this.#notify?.());
         this.#confirmLapsed(signal);
+        if (sweptAt - repairedAt >= repairMs) {
+          repairedAt = sweptAt;
+          this.#queue.wakeAll();
+        }
       }
       this.#resign();
       this.#waker.wake();

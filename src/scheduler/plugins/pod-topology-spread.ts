@@ -32,7 +32,7 @@ interface Constraint {
 }
 
 class Spread implements DomainState {
-  readonly preference: DomainPreference;
+  readonly preference: DomainPreference | undefined;
   readonly #constraints: readonly Constraint[];
   readonly #tuples = new DomainTuples();
 
@@ -56,21 +56,7 @@ class Spread implements DomainState {
         }),
       };
     });
-    const soft = this.#constraints.flatMap((constraint, index) => (constraint.hard ? [] : [{ ...constraint, index }]));
-    this.preference = {
-      score: (id) => {
-        const domains = this.#tuples.at(id);
-        let score = 0;
-        for (const { index, tally, maxSkew } of soft) {
-          const domain = domains[index] ?? -1;
-          if (domain < 0) return Number.NaN; // such nodes get no points
-          score += tally.count(domain) * Math.log(tally.size + 2) + (maxSkew - 1);
-        }
-        return Math.round(score);
-      },
-      normalize: (raw, lowest, highest) =>
-        soft.length === 0 ? 0 : highest === 0 ? scoreMax : Math.floor((scoreMax * (highest + lowest - raw)) / highest),
-    };
+    this.preference = softKeys.length === 0 ? undefined : this.#preferenceOf();
   }
 
   [Symbol.dispose](): void {
@@ -96,6 +82,24 @@ class Spread implements DomainState {
     const reason = "node(s) didn't match pod topology spread constraints";
     if (id === -1) return [{ plugin: name, reason: `${reason} (missing required label)`, curable: false }];
     return [{ plugin: name, reason, curable: true }];
+  }
+
+  #preferenceOf(): DomainPreference {
+    const soft = this.#constraints.flatMap((constraint, index) => (constraint.hard ? [] : [{ ...constraint, index }]));
+    return {
+      score: (id) => {
+        const domains = this.#tuples.at(id);
+        let score = 0;
+        for (const { index, tally, maxSkew } of soft) {
+          const domain = domains[index] ?? -1;
+          if (domain < 0) return Number.NaN; // such nodes get no points
+          score += tally.count(domain) * Math.log(tally.size + 2) + (maxSkew - 1);
+        }
+        return Math.round(score);
+      },
+      normalize: (raw, lowest, highest) =>
+        highest === 0 ? scoreMax : Math.floor((scoreMax * (highest + lowest - raw)) / highest),
+    };
   }
 }
 

@@ -20,6 +20,7 @@ import { refusal } from './authorization/refusal.ts';
 import { Catalog } from './catalog.ts';
 import { metricsGroup, metricsKinds } from './metrics-api/kinds.ts';
 import { listMetrics, type MetricsSource } from './metrics-api/metrics-source.ts';
+import { faceOf, type Face } from './registry/face.ts';
 import { Registry } from './registry/registry.ts';
 import type { Listing } from './registry/resource.ts';
 import { selectionOf } from './registry/selection.ts';
@@ -95,6 +96,7 @@ export class Api implements AsyncDisposable {
   readonly log: Log;
   readonly #authorizer: Authorizer;
   readonly #pipeline: Pipeline;
+  readonly #faces = new Map<string, Face>();
   readonly #metrics: MetricsSource | undefined;
   readonly #reviews: ReviewSources;
   readonly #tokens: TokenIssuer | undefined;
@@ -148,7 +150,8 @@ export class Api implements AsyncDisposable {
   ): Promise<StoredObject<T>> {
     await this.authorize(attributesOf('get', target, context.user));
     if (target.kind.group === metricsGroup) return this.#measured(target, context);
-    return this.registry.of(target.kind).get(refOf(target), freshnessOfGet(resourceVersion), context.signal);
+    const { stored, shown } = this.#face(target.kind);
+    return shown(await this.registry.of(stored).get(refOf(target), freshnessOfGet(resourceVersion), context.signal));
   }
 
   async list<T extends ApiObject>(
@@ -168,9 +171,11 @@ export class Api implements AsyncDisposable {
   ): Promise<Watcher<T>> {
     await this.authorize(attributesOf('watch', target, context.user));
     const { resourceVersion = '' } = parameters;
-    return this.registry.of(target.kind).watch({
+    const face = this.#face(target.kind);
+    return this.registry.of(face.stored).watch({
       namespace: target.namespace,
-      selection: selectionOf(target.kind, parameters),
+      selection: face.selection(selectionOf(target.kind, parameters)),
+      ...(face.translates ? { present: face.record } : {}),
       after: resourceVersion === '' ? undefined : parseVersion(resourceVersion),
       initialEvents: parameters.sendInitialEvents ?? false,
       allowBookmarks: parameters.allowWatchBookmarks ?? false,
@@ -200,7 +205,8 @@ export class Api implements AsyncDisposable {
       await bindPod(this.#pipeline, { ...call, kind: Pod }, ref, object as unknown as Binding);
       return object;
     }
-    return createObject(this.#pipeline, { ...call, kind }, object);
+    const { stored, toStored, fromStored } = this.#face(kind);
+    return fromStored(await createObject(this.#pipeline, { ...call, kind: stored }, toStored(object)));
   }
 
   /** `binding` and `eviction` of a pod, `token` of a service account; answers what a client expects of each. */
@@ -295,8 +301,16 @@ export class Api implements AsyncDisposable {
     const { kind } = target;
     const attributes = attributesOf(verb, target, context.user);
     await this.authorize(attributes);
-    const call: WriteCall<T> = { kind, attributes, context, dryRun };
-    return updateObject(this.#pipeline, call, refOf(target), await wanted());
+    const { stored, translates, toStored, fromStored } = this.#face(kind);
+    const call: WriteCall<T> = { kind: stored, attributes, context, dryRun };
+    const change = await wanted();
+    const written = await updateObject(
+      this.#pipeline,
+      call,
+      refOf(target),
+      translates ? async (old) => toStored(await change(fromStored(old))) : change,
+    );
+    return fromStored(written);
   }
 
   async delete<T extends ApiObject>(
@@ -307,8 +321,10 @@ export class Api implements AsyncDisposable {
   ): Promise<T | Status> {
     const attributes = attributesOf('delete', target, context.user);
     await this.authorize(attributes);
-    const call: WriteCall<T> = { kind: target.kind, attributes, context, dryRun };
-    return deleteObject(this.#pipeline, call, refOf(target), await body());
+    const { stored, fromStored } = this.#face(target.kind);
+    const call: WriteCall<T> = { kind: stored, attributes, context, dryRun };
+    const answer = await deleteObject(this.#pipeline, call, refOf(target), await body());
+    return answer.kind === 'Status' ? answer : fromStored(answer as T);
   }
 
   /** Deletes what the parameters select; returns what was selected. */
@@ -323,7 +339,8 @@ export class Api implements AsyncDisposable {
     await this.authorize(attributes);
     const options = await body();
     const listing = await this.#list(target, parameters, context);
-    await deleteListed(this.#pipeline, { kind: target.kind, attributes, context, dryRun }, listing.items, options);
+    const { stored } = this.#face(target.kind);
+    await deleteListed(this.#pipeline, { kind: stored, attributes, context, dryRun }, listing.items, options);
     return listing;
   }
 
@@ -343,7 +360,14 @@ export class Api implements AsyncDisposable {
     return found;
   }
 
-  #list<T extends ApiObject>(
+  #face<T extends ApiObject>(kind: Kind<T>): Face<T> {
+    const id = `${kind.group}/${kind.version}/${kind.plural}`;
+    let face = this.#faces.get(id) as Face<T> | undefined; // the key names the kind
+    if (face === undefined) this.#faces.set(id, (face = faceOf(kind)));
+    return face;
+  }
+
+  async #list<T extends ApiObject>(
     { kind, namespace }: Target<T>,
     parameters: ListParameters,
     { signal }: RequestContext,
@@ -352,14 +376,16 @@ export class Api implements AsyncDisposable {
     if (kind.group === metricsGroup && this.#metrics !== undefined) {
       return listMetrics(this.#metrics, kind, { namespace, selection, signal });
     }
-    return this.registry.of(kind).list({
+    const face = this.#face(kind);
+    const listing = await this.registry.of(face.stored).list({
       namespace,
-      selection,
+      selection: face.selection(selection),
       freshness: freshnessOfList(parameters),
       limit: parameters.limit ?? 0,
       continue: parameters.continue,
       signal,
     });
+    return face.translates ? { ...listing, items: listing.items.map(face.shown) } : listing;
   }
 }
 

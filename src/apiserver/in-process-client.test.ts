@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { Deployment } from '#api/apps/deployment.ts';
 import type { Scale } from '#api/autoscaling/scale.ts';
 import type { Binding } from '#api/core/binding.ts';
+import { Event as CoreEvent } from '#api/core/event.ts';
+import { Event as EventsEvent } from '#api/events/event.ts';
 import { ConfigMap } from '#api/core/config-map.ts';
 import { Namespace } from '#api/core/namespace.ts';
 import { Pod } from '#api/core/pod.ts';
@@ -377,6 +379,49 @@ test('watch() starts with what is there, goes on with every change, and hands ou
   ]);
   const { items } = await client.list(ConfigMap, { signal });
   assert.equal(items[0], objects[2]);
+});
+
+test('an event is the same object in both of its groups', async ({ signal }) => {
+  await using cluster = await open();
+  const { client } = cluster;
+  const reported: EventsEvent = {
+    metadata: { name: 'e', namespace: 'a' },
+    eventTime: '2026-01-01T00:00:00.000000Z',
+    reportingController: 'example.com/c',
+    reportingInstance: 'c-1',
+    action: 'Look',
+    reason: 'Seen',
+    note: 'It was seen.',
+    type: 'Normal',
+    regarding: { kind: 'Pod', name: 'p', namespace: 'a' },
+  };
+  const made = await client.create(EventsEvent, reported, { signal });
+  assert.deepEqual([made.kind, made.apiVersion, made.note], ['Event', 'events.k8s.io/v1', 'It was seen.']);
+  const { items } = await client.list(CoreEvent, { signal, fieldSelector: 'involvedObject.name=p' });
+  assert.deepEqual(
+    items.map(({ apiVersion, message, involvedObject, metadata }) => [
+      apiVersion,
+      message,
+      involvedObject.name,
+      metadata.uid,
+    ]),
+    [['v1', 'It was seen.', 'p', made.metadata?.uid]],
+  );
+  const found = await client.list(EventsEvent, { signal, fieldSelector: 'regarding.name=p' });
+  assert.deepEqual(found.items, [made]);
+  for await (const { type, object } of client.watch(EventsEvent, { signal, fieldSelector: 'regarding.kind=Pod' })) {
+    assert.deepEqual([type, object], ['ADDED', made]);
+    break;
+  }
+  const ref = { namespace: 'a', name: 'e' };
+  const patch = {
+    type: 'merge',
+    patch: { series: { count: 2, lastObservedTime: '2026-01-01T00:00:01.000000Z' } },
+  } as const;
+  assert.equal((await client.patch(EventsEvent, ref, patch, { signal })).series?.count, 2);
+  assert.equal((await client.get(CoreEvent, ref, { signal })).series?.count, 2);
+  await client.delete(EventsEvent, ref, { signal });
+  assert.deepEqual((await client.list(CoreEvent, { signal })).items, []);
 });
 
 test('a namespace stays until it is finalized', async ({ signal }) => {

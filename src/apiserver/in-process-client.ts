@@ -89,20 +89,20 @@ export class InProcessClient implements Client {
     using _watcher = watcher;
     let wake: () => void = () => undefined;
     let ready = false;
-    let over = false;
     watcher.onReady(() => {
       ready = true;
       wake();
     });
+    const over = new AbortController();
     const end = () => {
-      over = true;
+      over.abort();
       wake();
     };
     signal.addEventListener('abort', end, { once: true });
     using _limit =
       options.timeoutSeconds === undefined ? undefined : this.#api.clock.after(options.timeoutSeconds * 1000, end);
     try {
-      while (!over && !signal.aborted) {
+      while (!over.signal.aborted && !signal.aborted) {
         if (!ready) {
           await new Promise<void>((resolve) => (wake = resolve));
           continue;

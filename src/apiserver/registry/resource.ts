@@ -5,7 +5,7 @@ import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { Expired, Future, type Key, type Revision, type Store } from '#store/store.ts';
 import type { ChangeFeed } from '../watch-cache/change-feed.ts';
-import { CacheEvent } from '../watch-cache/cache-event.ts';
+import { CacheEvent, type WatchRecord } from '../watch-cache/cache-event.ts';
 import type { KindCache } from '../watch-cache/kind-cache.ts';
 import type { Watcher } from '../watch-cache/watcher.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
@@ -46,6 +46,8 @@ export interface WatchQuery<T extends ApiObject> {
   readonly after: Revision | undefined;
   readonly initialEvents: boolean;
   readonly allowBookmarks: boolean;
+  /** What the watcher is told instead of each record. */
+  present?(this: void, record: WatchRecord<T>): WatchRecord<T>;
   readonly signal: AbortSignal;
 }
 
@@ -137,6 +139,7 @@ export class Resource<T extends ApiObject = ApiObject> {
   /** Opens a watch. Throws Expired if its start is forgotten. */
   async watch(query: WatchQuery<T>): Promise<Watcher<T>> {
     const { namespace, selection, allowBookmarks, signal } = query;
+    const present = query.present === undefined ? {} : { present: query.present };
     const after = query.after === 0n ? undefined : query.after;
     if (query.initialEvents || after === undefined) {
       if (after !== undefined) await this.#loaded({ want: 'not-older', than: after }, signal);
@@ -147,6 +150,7 @@ export class Resource<T extends ApiObject = ApiObject> {
         namespace,
         selection,
         allowBookmarks,
+        ...present,
         position: undefined,
         initial: { items, revision: this.cache.revision, bookmark: query.initialEvents },
       });
@@ -154,12 +158,12 @@ export class Resource<T extends ApiObject = ApiObject> {
     await this.#loaded({ want: 'not-older', than: after }, signal);
     if (after >= this.cache.log.after) {
       const position = this.cache.log.positionAfter(after);
-      return this.cache.watch({ namespace, selection, allowBookmarks, position });
+      return this.cache.watch({ namespace, selection, allowBookmarks, ...present, position });
     }
     const end = this.cache.log.end;
     const upTo = this.cache.revision;
     const past = await this.#replay(after, upTo, signal);
-    return this.cache.watch({ namespace, selection, allowBookmarks, position: end, past });
+    return this.cache.watch({ namespace, selection, allowBookmarks, ...present, position: end, past });
   }
 
   async #put(key: Key, object: T, expect: Revision | 'absent', signal: AbortSignal): Promise<StoredObject<T>> {

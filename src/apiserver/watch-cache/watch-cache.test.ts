@@ -35,7 +35,7 @@ async function open({
 }
 
 const map = (name: string, value = ''): ConfigMap => ({ metadata: { name, namespace: 'a' }, data: { value } });
-const query = (signal: AbortSignal, more: Partial<WatchQuery<never>> = {}) => ({
+const query = (signal: AbortSignal, more: Partial<Omit<WatchQuery<never>, 'present'>> = {}) => ({
   namespace: undefined,
   selection: selectionOf(ConfigMap, {}),
   after: undefined,

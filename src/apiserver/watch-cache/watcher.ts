@@ -32,6 +32,8 @@ export interface WatcherOptions<T extends ApiObject> {
   /** Position in the log to start at; undefined starts with the next event. */
   readonly position: number | undefined;
   readonly allowBookmarks: boolean;
+  /** What is told instead of each record; called once a record and watcher. */
+  present?(this: void, record: WatchRecord<T>): WatchRecord<T>;
 }
 
 /** What a watcher needs of its cache. */
@@ -133,7 +135,7 @@ export class Watcher<T extends ApiObject = ApiObject> implements Disposable {
     while (this.#initialNext < initial.items.length) {
       if (records.length >= max) return;
       const item = initial.items[this.#initialNext++]!;
-      if (selection.all || selection.matches(item.object)) records.push(new WatchRecord('ADDED', item));
+      if (selection.all || selection.matches(item.object)) records.push(this.#present(new WatchRecord('ADDED', item)));
     }
     this.#initialOpen = false;
     if (initial.bookmark) {
@@ -178,6 +180,10 @@ export class Watcher<T extends ApiObject = ApiObject> implements Disposable {
     const { namespace, selection } = this.#options;
     if (namespace !== undefined && event.subject.namespace !== namespace) return;
     const record = event.recordFor(selection);
-    if (record !== undefined) records.push(record);
+    if (record !== undefined) records.push(this.#present(record));
+  }
+
+  #present(record: WatchRecord<T>): WatchRecord<T> {
+    return this.#options.present?.(record) ?? record;
   }
 }

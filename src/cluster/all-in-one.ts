@@ -104,16 +104,16 @@ function startNodeThread(
 
 async function untilReady(client: Client, names: readonly string[], clock: Clock, signal: AbortSignal): Promise<void> {
   const waiting = new Set(names);
+  let reason = 'its agent has not registered';
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(nodeReadyMsMax)]);
   try {
     while (waiting.size > 0) {
       for await (const event of client.watch(Node, { signal: bounded })) {
         if (event.type !== 'ADDED' && event.type !== 'MODIFIED') continue;
-        if (
-          event.object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
-        ) {
-          waiting.delete(event.object.metadata?.name ?? '');
-        }
+        const { metadata, status } = event.object;
+        const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+        if (ready?.status === 'True') waiting.delete(metadata?.name ?? '');
+        else if (waiting.has(metadata?.name ?? '')) reason = ready?.message ?? 'its agent has told nothing yet';
         if (waiting.size === 0) return;
       }
       await clock.sleep(100, bounded);
@@ -122,7 +122,7 @@ async function untilReady(client: Client, names: readonly string[], clock: Clock
     signal.throwIfAborted();
     if (!bounded.aborted) throw error;
     throw new StartError(
-      `Not ready within ${nodeReadyMsMax / 1000} s: ${[...waiting].slice(0, 5).join(', ')}. The log tells why.`,
+      `Not ready within ${nodeReadyMsMax / 1000} s: node ${[...waiting].slice(0, 5).join(', ')}: ${reason}. DIR/logs tells more.`,
     );
   }
 }
@@ -164,6 +164,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     openPki(dir.path, {
       clock,
       hosts: serverHosts({ serviceIp: network.kubernetesService, extra: [network.firstGateway] }),
+      nodes: options.simNodes === undefined ? [{ name: nodeNameOf(hostname()), hosts: hostIps }] : [],
     }),
   ]);
   resources.use(store);

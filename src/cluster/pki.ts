@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -6,7 +7,8 @@ import { join } from 'node:path';
 import type { Clock } from '#lib/clock.ts';
 import { agentClientUser, nodeGroup, nodeUser } from '#client/identities.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
-import { belongsTogether, issueCertificate, type CertificateUse, type Credential } from '#lib/x509.ts';
+import { belongsTogether, type CertificateRequest, type CertificateUse, type Credential } from '#lib/x509.ts';
+import { issueHere, issueInChild, type Issue } from './issue-certificates.ts';
 
 /**
  * The cluster's identities: one authority, and what it has signed. Everything is PEM text, so it can go into TLS
@@ -79,6 +81,10 @@ export interface PkiOptions {
   readonly clock: Clock;
   /** What the server's certificate must be valid for; see `serverHosts()`. */
   readonly hosts: readonly string[];
+  /** Nodes whose identities are made along with the rest; others follow when `Pki.node()` asks for them. */
+  readonly nodes?: readonly { readonly name: string; readonly hosts: readonly string[] }[];
+  /** Who signs; a child process unless given. */
+  readonly issue?: Issue;
 }
 
 /**
@@ -90,46 +96,70 @@ export interface PkiOptions {
 export async function openPki(dataDir: string, options: PkiOptions): Promise<Pki> {
   const folder = join(dataDir, 'pki');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return assemble(folder, options, {
-    read: (file) =>
-      readFile(join(folder, file), 'utf8').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return undefined;
-        throw error;
-      }),
-    write: (file, content) => writeFileAtomically(join(folder, file), content),
-  });
+  return assemble(
+    folder,
+    { issue: issueInChild, ...options },
+    {
+      read: (file) =>
+        readFile(join(folder, file), 'utf8').catch((error: NodeJS.ErrnoException) => {
+          if (error.code === 'ENOENT') return undefined;
+          throw error;
+        }),
+      write: (file, content) => writeFileAtomically(join(folder, file), content),
+    },
+  );
 }
 
 /** The same without files, for clusters that live inside a process. */
 export function ephemeralPki(options: PkiOptions): Promise<Pki> {
   const files = new Map<string, string>();
-  return assemble('memory', options, {
-    read: async (file) => files.get(file),
-    write: async (file, content) => void files.set(file, content),
-  });
+  return assemble(
+    'memory',
+    { issue: issueHere, ...options },
+    {
+      read: async (file) => files.get(file),
+      write: async (file, content) => void files.set(file, content),
+    },
+  );
 }
 
-async function assemble(where: string, { clock, hosts }: PkiOptions, shelf: Shelf): Promise<Pki> {
-  const authority = await openAuthority(where, clock, shelf);
-  const open = (leaf: Leaf) => openLeaf(leaf, authority, clock, shelf);
-  const client = (file: string, commonName: string, organization?: string) =>
-    open({ file, use: 'client', commonName, ...(organization === undefined ? {} : { organizations: [organization] }) });
+async function assemble(where: string, options: PkiOptions & { readonly issue: Issue }, shelf: Shelf): Promise<Pki> {
+  const { clock, issue, hosts, nodes = [] } = options;
+  const leaves = [
+    { file: 'apiserver', use: 'server', commonName: 'kube-apiserver', hosts },
+    { file: 'admin', use: 'client', commonName: 'kubernetes-admin', organizations: ['system:masters'] },
+    { file: 'scheduler', use: 'client', commonName: 'system:kube-scheduler' },
+    { file: 'controller-manager', use: 'client', commonName: 'system:kube-controller-manager' },
+    { file: 'apiserver-kubelet-client', use: 'client', commonName: agentClientUser },
+    ...nodes.map(({ name, hosts: own }) => nodeLeaf(name, own)),
+  ] as const satisfies readonly Leaf[];
+  const stored = await loadAuthority(where, clock, shelf);
+  const { authority, credentials } = await openLeaves(stored, leaves, clock, issue, shelf);
+  const [server, admin, scheduler, controllerManager, agentClient] = credentials as readonly Credential[] &
+    readonly [Credential, Credential, Credential, Credential, Credential];
   return {
     authority: authority.certificate,
-    server: await open({ file: 'apiserver', use: 'server', commonName: 'kube-apiserver', hosts }),
-    admin: await client('admin', 'kubernetes-admin', 'system:masters'),
-    scheduler: await client('scheduler', 'system:kube-scheduler'),
-    controllerManager: await client('controller-manager', 'system:kube-controller-manager'),
-    agentClient: await client('apiserver-kubelet-client', agentClientUser),
+    server,
+    admin,
+    scheduler,
+    controllerManager,
+    agentClient,
     serviceAccountKey: await openServiceAccountKey(shelf),
-    node: async (name, nodeHosts) =>
-      open({
-        file: `node-${nodeFileName(name)}`,
-        use: 'peer',
-        commonName: nodeUser(name),
-        organizations: [nodeGroup],
-        hosts: [name, ...nodeHosts],
-      }),
+    node: async (name, nodeHosts) => {
+      const [credential] = (await openLeaves(authority, [nodeLeaf(name, nodeHosts)], clock, issue, shelf)).credentials;
+      assert(credential !== undefined);
+      return credential;
+    },
+  };
+}
+
+function nodeLeaf(name: string, hosts: readonly string[]): Leaf {
+  return {
+    file: `node-${nodeFileName(name)}`,
+    use: 'peer',
+    commonName: nodeUser(name),
+    organizations: [nodeGroup],
+    hosts: [name, ...hosts],
   };
 }
 
@@ -141,20 +171,11 @@ function nodeFileName(name: string): string {
   return name;
 }
 
-async function openAuthority(where: string, clock: Clock, shelf: Shelf): Promise<Credential> {
+/** Undefined if there has never been one. */
+async function loadAuthority(where: string, clock: Clock, shelf: Shelf): Promise<Credential | undefined> {
   const [certificate, key] = await Promise.all([shelf.read('ca.crt'), shelf.read('ca.key')]);
   // Without a server certificate nothing was ever signed: a first start that was interrupted begins again.
-  const unused = certificate === undefined && (await shelf.read('apiserver.crt')) === undefined;
-  if (unused) {
-    const made = await issueCertificate({
-      use: 'authority',
-      commonName: 'tutti-ca',
-      notBefore: clock.now() - backdateMs,
-      notAfter: clock.now() + authorityLifetimeMs,
-    });
-    await store(shelf, 'ca', made);
-    return made;
-  }
+  if (certificate === undefined && (await shelf.read('apiserver.crt')) === undefined) return undefined;
   const remedy = `restore ${where} from a backup, or move the folder away to start with a new authority (every kubeconfig and node then needs new credentials)`;
   if (certificate === undefined || key === undefined) {
     throw new Error(
@@ -172,25 +193,53 @@ async function openAuthority(where: string, clock: Clock, shelf: Shelf): Promise
   return credential;
 }
 
-async function openLeaf(leaf: Leaf, authority: Credential, clock: Clock, shelf: Shelf): Promise<Credential> {
-  const [certificate, key] = await Promise.all([shelf.read(`${leaf.file}.crt`), shelf.read(`${leaf.file}.key`)]);
-  if (certificate !== undefined && key !== undefined) {
-    const credential = { certificate, key };
-    if (isSound(credential, authority.certificate) && isCurrent(certificate, leaf, clock.now())) return credential;
+/** The credentials of `leaves`, in their order; those that are missing or no longer good are made, all at once. */
+async function openLeaves(
+  stored: Credential | undefined,
+  leaves: readonly Leaf[],
+  clock: Clock,
+  issue: Issue,
+  shelf: Shelf,
+): Promise<{ readonly authority: Credential; readonly credentials: readonly Credential[] }> {
+  const now = clock.now();
+  const found = await Promise.all(leaves.map((leaf) => loadLeaf(leaf, stored, now, shelf)));
+  const missing = leaves.filter((_, index) => found[index] === undefined);
+  if (stored !== undefined && missing.length === 0) {
+    return { authority: stored, credentials: found.filter((credential) => credential !== undefined) };
   }
-  const made = await issueCertificate(
-    {
+  const expiry = stored === undefined ? Infinity : new X509Certificate(stored.certificate).validToDate.getTime();
+  const authorityRequest: CertificateRequest = {
+    use: 'authority',
+    commonName: 'tutti-ca',
+    notBefore: now - backdateMs,
+    notAfter: now + authorityLifetimeMs,
+  };
+  const { authority, credentials } = await issue({
+    authority: stored ?? authorityRequest,
+    requests: missing.map((leaf) => ({
       ...leaf,
-      notBefore: clock.now() - backdateMs,
-      notAfter: Math.min(
-        clock.now() + leafLifetimeMs,
-        new X509Certificate(authority.certificate).validToDate.getTime(),
-      ),
-    },
-    authority,
-  );
-  await store(shelf, leaf.file, made);
-  return made;
+      notBefore: now - backdateMs,
+      notAfter: Math.min(now + leafLifetimeMs, expiry),
+    })),
+  });
+  if (stored === undefined) await store(shelf, 'ca', authority);
+  const made = new Map(missing.map((leaf, index) => [leaf, credentials[index]]));
+  await Promise.all(missing.map((leaf) => store(shelf, leaf.file, made.get(leaf))));
+  const all = leaves.map((leaf, index) => found[index] ?? made.get(leaf));
+  return { authority, credentials: all.filter((credential) => credential !== undefined) };
+}
+
+async function loadLeaf(
+  leaf: Leaf,
+  authority: Credential | undefined,
+  now: number,
+  shelf: Shelf,
+): Promise<Credential | undefined> {
+  if (authority === undefined) return undefined;
+  const [certificate, key] = await Promise.all([shelf.read(`${leaf.file}.crt`), shelf.read(`${leaf.file}.key`)]);
+  if (certificate === undefined || key === undefined) return undefined;
+  const credential = { certificate, key };
+  return isSound(credential, authority.certificate) && isCurrent(certificate, leaf, now) ? credential : undefined;
 }
 
 /** True if the certificate has more than a third of its life left and is good for every host of `leaf`. */
@@ -216,7 +265,9 @@ function isSound(credential: Credential, authority: string): boolean {
 }
 
 /** The key goes first: a certificate without its key would look like an accident on the next start. */
-async function store(shelf: Shelf, file: string, { certificate, key }: Credential): Promise<void> {
+async function store(shelf: Shelf, file: string, credential: Credential | undefined): Promise<void> {
+  assert(credential !== undefined, `no certificate was made for ${file}`);
+  const { certificate, key } = credential;
   await shelf.write(`${file}.key`, key);
   await shelf.write(`${file}.crt`, certificate);
 }

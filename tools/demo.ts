@@ -53,13 +53,16 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts `tutti up` beside us and waits for its ready line, which it returns. */
-async function startServer(dataDir: string, port: number): Promise<{ server: ChildProcess; line: string }> {
+/** Starts `tutti up` beside us; `ready` tells how long it took. */
+function startServer(
+  dataDir: string,
+  port: number,
+): { readonly server: ChildProcess; readonly ready: Promise<string> } {
   const args = ['up', '--data-dir', dataDir, '--port', `${port}`, '--dialect', 'docker', ...(isRoot ? [] : ['--sim'])];
   // A group of its own: Ctrl-C is ours to handle, in the right order.
   const server = spawn(tutti, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let output = '';
-  const line = await new Promise<string>((resolve, reject) => {
+  const ready = new Promise<string>((resolve, reject) => {
     const late = setTimeout(
       () =>
         reject(new UsageError(`The cluster was not ready within ${readyMsMax / 1000} s.`, `look into ${dataDir}/logs`)),
@@ -67,10 +70,10 @@ async function startServer(dataDir: string, port: number): Promise<{ server: Chi
     );
     const read = (chunk: Buffer) => {
       output += chunk.toString();
-      const ready = /^ready in (.*?):/m.exec(output)?.[1];
-      if (ready === undefined) return;
+      const [, took] = /^ready in (.*?):/m.exec(output) ?? [];
+      if (took === undefined) return;
       clearTimeout(late);
-      resolve(ready);
+      resolve(took);
     };
     server.stdout.on('data', read);
     server.stderr.on('data', read);
@@ -85,7 +88,7 @@ async function startServer(dataDir: string, port: number): Promise<{ server: Chi
     });
     stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error), { once: true });
   });
-  return { server, line };
+  return { server, ready };
 }
 
 async function run(program: string, args: readonly string[]): Promise<string> {
@@ -201,11 +204,9 @@ async function main(): Promise<void> {
     if (!isRoot)
       process.stdout.write('Not root: nodes are pretended, so pods are scheduled but there are no containers.\n');
     const port = await freePort();
-    server = await step(standardOutput, 'Cluster', async (detail) => {
-      const started = await startServer(dataDir, port);
-      detail(`ready in ${started.line}`);
-      return started.server;
-    });
+    const started = startServer(dataDir, port);
+    ({ server } = started);
+    await step(standardOutput, 'Cluster', async (detail) => detail(`ready in ${await started.ready}`));
     await using client = await connect(dataDir);
     if (isRoot) await step(standardOutput, 'Image hello:1', () => buildImage(dataDir));
     await step(standardOutput, 'Deploy examples/hello', async (detail) =>

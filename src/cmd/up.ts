@@ -115,14 +115,18 @@ async function up(options: UpOptions): Promise<void> {
     port: options.port,
     simNodes,
     etcdEndpoints: options.storeEtcd ?? [],
-
     logLevel: options.logLevel,
     clock: systemClock,
   });
   const serving = sinceStart();
   const stopping = untilAskedToStop(cluster);
-  const nodes = await Promise.race([cluster.nodesReady.then(() => 'ready' as const), stopping]);
-  if (nodes !== 'ready') return;
+  try {
+    const nodes = await Promise.race([cluster.nodesReady.then(() => 'ready' as const), stopping]);
+    if (nodes !== 'ready') return;
+  } catch (error) {
+    await cluster[Symbol.asyncDispose]();
+    throw error;
+  }
   if (options.merge === true) process.stdout.write(`${await mergeIntoUsers(cluster.kubeconfigPath)}\n`);
   const line = `ready in ${duration(sinceStart())} (API after ${duration(serving)}): ${cluster.server}  KUBECONFIG=${cluster.kubeconfigPath}\n`;
   process.stdout.write(line);

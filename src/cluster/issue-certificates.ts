@@ -31,7 +31,7 @@ const replyBytesMax = 16 * 1024 * 1024;
  * needs it once a year should not hold. Keys travel through pipes, never through arguments or files.
  */
 export function issueInChild(job: IssueJob): Promise<Issued> {
-  const file = import.meta.url.endsWith('.ts') ? './issue-certificates-child.ts' : './issue-certificates-child.js';
+  const file = import.meta.url.endsWith('.ts') ? './issue-certificates-worker.ts' : './issue-certificates-worker.js';
   const program = fileURLToPath(new URL(file, import.meta.url));
   return new Promise((resolve, reject) => {
     const options = { timeout: childMsMax, maxBuffer: replyBytesMax };

@@ -30,9 +30,6 @@ export interface Events {
   record(object: ApiObject, fact: EventFact): void;
 }
 
-/** For tests and dry runs. */
-export const noEvents: Events = { record() {} };
-
 const queueLengthMax = 1000;
 /** How many different events are remembered so that repetitions are counted instead of created. */
 const rememberedMax = 4096;

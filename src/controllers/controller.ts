@@ -75,11 +75,6 @@ export function ownersOf<T extends ApiObject>(kind: Kind<T>, owner: Kind): Wake 
   });
 }
 
-/** Wakes one fixed key, for reconcilers with a single piece of work. */
-export function wakesAlways<T extends ApiObject>(kind: Kind<T>, key: string): Wake {
-  return wakesOn(kind, () => [key]);
-}
-
 /** The key of the object of kind `owner` that controls `object`, if one does. */
 export function controllerKeyOf(object: ApiObject, owner: Kind): string | undefined {
   for (const reference of object.metadata?.ownerReferences ?? []) {

@@ -34,6 +34,8 @@ export class FakeClient implements Client {
   readonly #waiters = new Set<() => void>();
   /** Called before each request; throw to make it fail. */
   onRequest: (verb: string, kind: Pick<Kind, 'plural'>, ref: { name?: string; namespace?: string }) => void = () => {};
+  /** Called after each write, before its reply; throw to lose the reply of what was done. */
+  onReply: () => void = () => {};
   /** Watches of these deliver nothing: caches go stale. */
   #held: ReadonlySet<string> | 'all' = new Set();
 
@@ -247,6 +249,7 @@ export class FakeClient implements Client {
     else this.#of(kind).set(key, stored);
     this.#log.push({ version, resource: resourceOf(kind), event: { type, object: stored } });
     this.#wake();
+    this.onReply();
     return stored;
   }
 

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type * as X509Library from '@peculiar/x509';
 
@@ -83,11 +83,6 @@ export function belongsTogether({ certificate, key }: Credential, authority: str
   const leaf = new X509Certificate(certificate);
   const issuer = new X509Certificate(authority);
   return leaf.checkIssued(issuer) && leaf.verify(issuer.publicKey) && leaf.checkPrivateKey(createPrivateKey(key));
-}
-
-/** The public half of a private key, as PEM (SPKI). */
-export function publicKeyOf(key: string): string {
-  return createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
 }
 
 /** 127 random bits: positive, unique, and not guessable. */

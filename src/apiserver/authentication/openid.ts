@@ -1,20 +1,21 @@
-import { jwkOf, type PublicJwk, type SigningKey } from '#lib/jws.ts';
+import { jwkOf, type SigningKey } from '#lib/jws.ts';
 
-/** `/.well-known/openid-configuration`: how others find the keys that check our service-account tokens. */
-export function openidConfiguration(
-  issuer: string,
-  jwksUri = `${issuer}/openid/v1/jwks`,
-): Readonly<Record<string, unknown>> {
-  return {
-    issuer,
-    jwks_uri: jwksUri,
-    response_types_supported: ['id_token'],
-    subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['ES256'],
-  };
-}
-
-/** `/openid/v1/jwks`. */
-export function jwks(keys: readonly SigningKey[]): { readonly keys: readonly PublicJwk[] } {
-  return { keys: keys.map(jwkOf) };
+/**
+ * What others need to check our service-account tokens without asking us, by path. Source:
+ * https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
+ */
+export function openidDocuments(issuer: string, keys: readonly SigningKey[]): ReadonlyMap<string, unknown> {
+  return new Map<string, unknown>([
+    [
+      '/.well-known/openid-configuration',
+      {
+        issuer,
+        jwks_uri: `${issuer}/openid/v1/jwks`,
+        response_types_supported: ['id_token'],
+        subject_types_supported: ['public'],
+        id_token_signing_alg_values_supported: ['ES256'],
+      },
+    ],
+    ['/openid/v1/jwks', { keys: keys.map(jwkOf) }],
+  ]);
 }

@@ -5,7 +5,7 @@ import { VirtualClock } from '#lib/clock.ts';
 import { peekClaims, signingKeyOf, signToken } from '#lib/jws.ts';
 import { hasReason } from '#machinery/status-error.ts';
 import { anyToken, bearerTokenAuthenticator, bearerTokenOf, cachedTokens } from './bearer-token.ts';
-import { jwks } from './openid.ts';
+import { openidDocuments } from './openid.ts';
 import { defaultIssuer, serviceAccountTokens, type TokenObjects } from './service-account-tokens.ts';
 import { fixedTokens, parseTokenFile } from './token-file.ts';
 import { tokenIssuer } from './token-request.ts';
@@ -230,7 +230,10 @@ test('reviewToken() says whose token it is, or why it is nobody’s', async () =
   await assert.rejects(review({}), (error: unknown) => hasReason(error, 'BadRequest'));
 });
 
-test('jwks() publishes the public half only', () => {
-  const [key] = jwks([newKey()]).keys;
-  assert.deepEqual(Object.keys(key ?? {}).toSorted(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+test('openidDocuments() publishes where the keys are, and of these the public half only', () => {
+  const documents = openidDocuments(defaultIssuer, [newKey()]);
+  const { keys } = documents.get('/openid/v1/jwks') as { keys: readonly object[] };
+  assert.deepEqual(Object.keys(keys[0] ?? {}).toSorted(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+  const configuration = documents.get('/.well-known/openid-configuration') as { jwks_uri: string };
+  assert.equal(configuration.jwks_uri, `${defaultIssuer}/openid/v1/jwks`);
 });

@@ -4,7 +4,7 @@ import type { Registry as MetricsRegistry } from 'prom-client';
 import type { UserInfo } from '#client/client.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kind } from '#machinery/kind.ts';
-import { badRequest, timeout } from '#machinery/status-error.ts';
+import { badRequest, methodNotAllowed, timeout } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
 import type { Api } from '../api.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
@@ -38,6 +38,8 @@ export interface RouterOptions {
   readonly checks?: readonly HealthCheck[];
   /** Served at `/metrics`, and told about requests. */
   readonly metrics?: MetricsRegistry;
+  /** JSON documents by path, for callers who may `get` that path: OpenID discovery, say. */
+  readonly documents?: ReadonlyMap<string, unknown>;
   /** Which addresses `proxy` may call; those that a pod can have, unless given. */
   readonly mayProxyTo?: (host: string) => boolean;
   readonly log: Log;
@@ -56,9 +58,11 @@ export class Router {
   readonly #discovery: DiscoveryHandler;
   readonly #openapi: OpenApiHandler;
   readonly #proxies: ProxyHandler;
+  readonly #documents: ReadonlyMap<string, unknown>;
   readonly #open = new Set<AbortController>();
 
-  constructor({ api, authenticator, connect, checks = [], metrics, mayProxyTo, log }: RouterOptions) {
+  constructor({ api, authenticator, connect, checks = [], metrics, documents, mayProxyTo, log }: RouterOptions) {
+    this.#documents = documents ?? new Map();
     this.#api = api;
     this.#callers = new Callers(authenticator);
     this.#checks = [...ownChecks(api), ...checks];
@@ -179,10 +183,17 @@ export class Router {
   async #resource(exchange: Exchange, path: ResourcePath): Promise<void> {
     const kind = this.#kindOf(path);
     if (kind === undefined) throw unknownPath();
+    if (isWhy(kind, path)) return this.#why(exchange, path);
     if (isProxy(kind, path)) return this.#proxies.handle(exchange, kind, path);
     if (!isConnect(kind, path)) return this.#resources.handle(exchange, kind, path);
     const request = await connectRequest(this.#api, exchange, path);
     return handlerOf(this.#connect).handle(request, exchange.req, exchange.res);
+  }
+
+  async #why(exchange: Exchange, { namespace = '', name = '' }: ResourcePath): Promise<void> {
+    if (exchange.method !== 'GET')
+      throw methodNotAllowed('the server does not allow this method on the requested resource');
+    sendJson(exchange, 200, await this.#api.why({ namespace, name }, exchange.context));
   }
 
   async #other(exchange: Exchange, path: string): Promise<void> {
@@ -198,6 +209,7 @@ export class Router {
     if (this.#openapi.answers(path)) return this.#openapi.handle(exchange, path);
     if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw unknownPath();
     if (path === '/version') return sendJson(exchange, 200, version());
+    if (this.#documents.has(path)) return sendJson(exchange, 200, this.#documents.get(path));
     if (path === '/metrics' && this.#metricsRegistry !== undefined) {
       const text = await this.#metricsRegistry.metrics();
       return send(exchange, 200, this.#metricsRegistry.contentType, Buffer.from(text));
@@ -214,7 +226,7 @@ export class Router {
         : [`/apis/${name}`, ...versions.map(({ groupVersion }) => `/apis/${groupVersion}`)],
     );
     const own = ['/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version'];
-    return [...resources, ...own].toSorted();
+    return [...resources, ...own, ...this.#documents.keys()].toSorted();
   }
 
   async #fail(exchange: Exchange, cause: unknown): Promise<void> {
@@ -240,6 +252,10 @@ export class Router {
     };
   }
 }
+
+/** `pods/NAME/why`: Tutti's own, and no part of discovery. */
+const isWhy = ({ group, plural }: Kind, { subresource }: ResourcePath) =>
+  group === '' && plural === 'pods' && subresource === 'why';
 
 /** Source: k8s.io/apiserver/pkg/endpoints/metrics (canonicalVerb). */
 function metricVerb(method: string, query: URLSearchParams, { name }: ResourcePath, connect: boolean): string {

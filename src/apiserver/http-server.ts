@@ -26,6 +26,12 @@ export const limits = {
   closeMsMax: 5_000,
 } as const;
 
+/** What HTTP/1.1 clients are told whose requests cannot even be read, by Node's error code. */
+const refusals: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
 export interface HttpServerOptions {
   readonly router: Router;
   /** PEM. */
@@ -68,8 +74,9 @@ export class HttpServer implements AsyncDisposable {
       log.debug('TLS handshake failed', { error });
       socket.destroy();
     });
-    server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (socket.writable)
+        socket.end(`HTTP/1.1 ${refusals[error.code ?? ''] ?? '400 Bad Request'}\r\nconnection: close\r\n\r\n`);
     });
   }
 

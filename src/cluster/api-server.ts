@@ -1,3 +1,4 @@
+import { openidDocuments } from '#apiserver/authentication/openid.ts';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { Api, ApiOptions } from '#apiserver/api.ts';
 import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
@@ -87,6 +88,7 @@ export function serveApi(
     api,
     authenticator: unionAuthenticator(clientCertificateAuthenticator(pki.authority, clock), tokens),
     connect: connectHandler(agents, clock),
+    documents: openidDocuments(defaultIssuer, [key]),
     metrics: new MetricsRegistry(),
     log,
   });

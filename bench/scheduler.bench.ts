@@ -5,6 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
+import { ServiceAccount } from '#api/core/service-account.ts';
 import { ControlPlane } from '#cluster/control-plane.ts';
 import { startCluster } from '#cluster/test-cluster.ts';
 import { abortController, systemClock } from '#lib/clock.ts';
@@ -82,6 +83,8 @@ async function bound(nodes: number, pods: number, store?: Store): Promise<number
     ...(store === undefined ? {} : { store }),
   });
   const { client, signal } = cluster;
+  // No controllers are here to do it.
+  await client.create(ServiceAccount, { metadata: { name: 'default', namespace: 'default' } }, { signal });
   const waiting = Array.from({ length: pods }, (_, index) => podOf(index, 1)).values();
   const creator = async () => {
     for (const { metadata, spec } of waiting) {

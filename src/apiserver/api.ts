@@ -10,7 +10,7 @@ import type { Scale } from '#api/autoscaling/scale.ts';
 import type { UserInfo } from '#client/client.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
-import { methodNotAllowed, notFoundError, type Status } from '#machinery/status-error.ts';
+import { methodNotAllowed, notFoundError, unavailable, type Status } from '#machinery/status-error.ts';
 import type { Store } from '#store/store.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
@@ -49,6 +49,8 @@ export interface ApiOptions {
   readonly metrics?: MetricsSource;
   /** Answers `serviceaccounts/token`. */
   readonly tokenIssuer?: TokenIssuer;
+  /** Answers `pods/why`: the scheduler's reasons for where a pod is; undefined if it knows no such pod. */
+  readonly why?: (pod: { readonly namespace: string; readonly name: string }) => object | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** In [0, 1); for generated names. */
@@ -95,6 +97,7 @@ export class Api implements AsyncDisposable {
   readonly clock: Clock;
   readonly log: Log;
   readonly #authorizer: Authorizer;
+  readonly #why: ApiOptions['why'];
   readonly #pipeline: Pipeline;
   readonly #faces = new Map<string, Face>();
   readonly #metrics: MetricsSource | undefined;
@@ -112,6 +115,7 @@ export class Api implements AsyncDisposable {
     this.catalog = new Catalog(options.metrics === undefined ? options.kinds : [...options.kinds, ...metricsKinds]);
     this.registry = new Registry({ store: options.store, clock, log, signal: this.#stop.signal });
     this.#authorizer = options.authorizer;
+    this.#why = options.why;
     this.#reviews = { rules: [], tokens: undefined, audiences: [], ...options.reviews, authorizer: options.authorizer };
     this.#tokens = options.tokenIssuer;
     this.#pipeline = {
@@ -261,6 +265,15 @@ export class Api implements AsyncDisposable {
     };
     if (target.subresource !== 'log') await this.#pipeline.admission.validate(request, context);
     return stored;
+  }
+
+  /** What the scheduler says of a pod: plain data, no object of any kind. */
+  async why(pod: { readonly namespace: string; readonly name: string }, context: RequestContext): Promise<object> {
+    await this.authorize(attributesOf('get', { kind: Pod, ...pod, subresource: 'why' }, context.user));
+    if (this.#why === undefined) throw unavailable('this server has no scheduler to ask');
+    const answer = this.#why(pod);
+    if (answer === undefined) throw notFoundError(Pod, pod.name);
+    return answer;
   }
 
   /** What `/scale` shows. */

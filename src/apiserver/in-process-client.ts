@@ -54,6 +54,10 @@ export class InProcessClient implements Client {
   async get<T extends ApiObject>(kind: Kind<T>, ref: ObjectRef, options: ReadOptions): Promise<T> {
     const target = { ...targetOf(kind, ref), subresource: options.subresource };
     const context = this.#context(options);
+    if (options.subresource === 'why') {
+      // Plain data, whatever the kind: the caller knows what it has asked for.
+      return (await this.#api.why({ namespace: ref.namespace ?? '', name: ref.name }, context)) as unknown as T;
+    }
     // With `scale` the caller's T is Scale: the interface has one kind for both.
     if (options.subresource === 'scale') return (await this.#api.getScale(target, context)) as unknown as T;
     return (await this.#api.get(target, { resourceVersion: options.resourceVersion }, context)).object;

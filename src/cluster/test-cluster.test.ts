@@ -82,3 +82,31 @@ test('two clusters live in one process and know nothing of each other', async ()
   await one.until(async () => (await readyReplicas(one)) === 1);
   assert.equal(two.cache.list(Pod).length, 0);
 });
+
+test('pods of a node that plays dead are replaced elsewhere, in virtual minutes and real milliseconds', async () => {
+  await using cluster = await startCluster({ nodes: 3 });
+  const { client, signal, cache } = cluster;
+  await client.create(Deployment, deploymentOf(3), { signal });
+  await cluster.until(async () => (await readyReplicas(cluster)) === 3);
+  const lost = cache.list(Pod)[0]?.spec.nodeName ?? '';
+  cluster.nodes.stop(lost);
+  const elsewhere = () =>
+    cache.list(Pod).filter(({ spec, metadata, status }) => {
+      const ready = status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True');
+      return spec.nodeName !== lost && metadata?.deletionTimestamp === undefined && ready === true;
+    });
+  await cluster.until(() => elsewhere().length === 3, { what: 'three ready pods elsewhere', withinMs: 15 * 60_000 });
+});
+
+test('why() is also a subresource of the pod, over HTTPS', async () => {
+  await using cluster = await startCluster({ nodes: 1, clock: 'system' });
+  await cluster.client.create(Deployment, deploymentOf(1), { signal: cluster.signal });
+  await cluster.until(async () => (await readyReplicas(cluster)) === 1);
+  const name = cluster.cache.list(Pod)[0]?.metadata?.name ?? '';
+  const { server } = await loadKubeconfig([(await cluster.serve()).kubeconfigPath]);
+  await using client = new HttpClient({ server, clock: systemClock, userAgent: 'test' });
+  const options = { subresource: 'why', signal: cluster.signal };
+  const answer: object = await client.get(Pod, { namespace: 'default', name }, options);
+  assert.equal('summary' in answer && typeof answer.summary, 'string');
+  await assert.rejects(client.get(Pod, { namespace: 'default', name: 'nobody' }, options), { reason: 'NotFound' });
+});

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,16 +6,9 @@ import { setTimeout } from 'node:timers/promises';
 import { SimNodes } from '#agent/sim/sim-nodes.ts';
 import type { NodeShape } from '#agent/sim/node-shape.ts';
 import { Node } from '#api/core/node.ts';
-import { builtinKinds } from '#api/kinds.ts';
-import { Api } from '#apiserver/api.ts';
-import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
-import { builtInRules } from '#apiserver/authorization/built-in-rules.ts';
-import { ruleAuthorizer } from '#apiserver/authorization/rule-authorizer.ts';
-import { HttpServer } from '#apiserver/http-server.ts';
-import { InProcessClient } from '#apiserver/in-process-client.ts';
-import { Router } from '#apiserver/rest/router.ts';
+import { ServiceAccount } from '#api/core/service-account.ts';
 import type { CacheReader } from '#client/cache.ts';
-import type { Client, UserInfo } from '#client/client.ts';
+import type { Client } from '#client/client.ts';
 import { abortController, systemClock, VirtualClock, type Clock } from '#lib/clock.ts';
 import { silentLog, type Log } from '#lib/log.ts';
 import type { ObjectRef } from '#machinery/object.ts';
@@ -22,10 +16,12 @@ import type { Explanation } from '#scheduler/explain.ts';
 import type { ProfileConfig } from '#scheduler/profile.ts';
 import { memoryStore } from '#store/memory.ts';
 import type { Store } from '#store/store.ts';
+import { admin, serveApi } from './api-server.ts';
 import { ensureBootstrapObjects } from './bootstrap-objects.ts';
 import { ControlPlane } from './control-plane.ts';
 import { controllersOf, pretendClusterCidr } from './controllers.ts';
 import { kubeconfig } from './kubeconfig.ts';
+import { openApi, type OpenedApi } from './open-api.ts';
 import { ephemeralPki } from './pki.ts';
 import { QuietStore } from './quiet-store.ts';
 import { simNodeStreams } from './sim-node-streams.ts';
@@ -42,7 +38,10 @@ export interface TestClusterOptions {
   readonly profiles?: readonly ProfileConfig[];
   /** For everything that is left to chance; the same seed makes the same choices. */
   readonly seed?: number;
-  /** False leaves out controllers and scheduler: the API and the nodes alone. */
+  /**
+   * False leaves out controllers and scheduler: the API and the nodes alone. Pods then need a service account that
+   * somebody has created.
+   */
   readonly controlled?: boolean;
   /** In memory unless given; it is closed with the cluster. */
   readonly store?: Store;
@@ -79,7 +78,7 @@ export interface Served {
   readonly kubeconfigPath: string;
 }
 
-const admin: UserInfo = { username: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
+const serviceCidr = '10.96.0.0/12';
 /** Nobody answers there: pretend pods make no connections. Documentation addresses (RFC 5737). */
 const addresses = {
   apiServer: { address: '192.0.2.1', port: 6443 },
@@ -87,9 +86,41 @@ const addresses = {
   dnsService: '10.96.0.10',
 };
 
-/** Starts a cluster in this process; resolves once its API works and its nodes are registered. */
+/**
+ * Starts a cluster in this process; resolves once its API works, its nodes are registered and pods can be created in
+ * the namespace `default`.
+ */
 export async function startCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
-  const cluster = new InProcessCluster(options);
+  const { store = memoryStore(), log = silentLog, seed = 1 } = options;
+  const quiet = new QuietStore(store);
+  const virtual = options.clock === 'system' ? undefined : new VirtualClock(options.startsAt, () => quiet.quiet());
+  const clock = virtual ?? systemClock;
+  const random = randomFrom(seed);
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const opened: OpenedApi = await openApi({
+    store: quiet,
+    self: admin,
+    serviceAccountKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    serviceCidr,
+    agents: () => simNodeStreams(() => control.caches, clock),
+    why: (pod) => control.scheduler.why(pod),
+    clock,
+    log,
+    random,
+  });
+  const client = opened.clientOf(admin);
+  const controllers = controllersOf({ clusterCidr: pretendClusterCidr });
+  const { profiles } = options;
+  const control = new ControlPlane({
+    client,
+    clock,
+    log,
+    random,
+    seed,
+    controllers,
+    ...(profiles === undefined ? {} : { profiles }),
+  });
+  const cluster = new InProcessCluster({ options, store: quiet, virtual, clock, log, opened, client, control });
   try {
     await cluster.start();
   } catch (error) {
@@ -99,92 +130,86 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   return cluster;
 }
 
+interface Parts {
+  readonly options: TestClusterOptions;
+  readonly store: QuietStore;
+  readonly virtual: VirtualClock | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly opened: OpenedApi;
+  readonly client: Client;
+  readonly control: ControlPlane;
+}
+
 class InProcessCluster implements TestCluster {
   readonly client: Client;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly nodes: SimNodes;
-  readonly #options: TestClusterOptions;
-  readonly #log: Log;
-  readonly #virtual: VirtualClock | undefined;
-  readonly #store: QuietStore;
-  readonly #api: Api;
-  readonly #control: ControlPlane;
+  readonly #parts: Parts;
   readonly #stop = abortController();
   readonly #running: Promise<unknown>[] = [];
   readonly #resources = new AsyncDisposableStack();
   #served: Promise<Served> | undefined;
 
-  constructor(options: TestClusterOptions) {
-    this.#options = options;
-    this.#log = options.log ?? silentLog;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { client, clock, control, log, options } = parts;
+    this.client = client;
+    this.clock = clock;
     this.signal = this.#stop.signal;
-    this.#store = new QuietStore(options.store ?? memoryStore());
-    this.#virtual =
-      options.clock === 'system' ? undefined : new VirtualClock(options.startsAt, () => this.#store.quiet());
-    const clock = (this.clock = this.#virtual ?? systemClock);
-    const log = this.#log;
-    const random = randomFrom(options.seed ?? 1);
-    const authorizer = ruleAuthorizer(builtInRules);
-    this.#api = new Api({ store: this.#store, kinds: builtinKinds, authorizer, admission: [], clock, log, random });
-    this.client = new InProcessClient(this.#api, { user: admin, streams: simNodeStreams(() => this.cache, clock) });
-    this.#control = new ControlPlane({
-      client: this.client,
-      clock,
-      log,
-      random,
-      seed: options.seed ?? 1,
-      controllers: controllersOf({ clusterCidr: pretendClusterCidr }),
-      ...(options.profiles === undefined ? {} : { profiles: options.profiles }),
-    });
-    const { nodes = 3 } = options;
+    const { nodes = 3, podStartMs } = options;
     this.nodes = new SimNodes({
-      client: this.client,
-      informers: this.#control.caches,
+      client,
+      informers: control.caches,
       clock,
       log: log.child({ area: 'sim' }),
       nodes: typeof nodes === 'number' ? [{ count: nodes }] : nodes,
-      ...(options.podStartMs === undefined ? {} : { startMs: options.podStartMs }),
+      ...(podStartMs === undefined ? {} : { startMs: podStartMs }),
     });
   }
 
   get cache(): CacheReader {
-    return this.#control.caches;
+    return this.#parts.control.caches;
   }
 
   async start(): Promise<void> {
-    await this.#api.start();
     const { signal } = this;
+    const { control, options } = this.#parts;
     await ensureBootstrapObjects(this.client, addresses, signal);
     await this.nodes.register(signal);
-    this.#control.caches.hold(Node);
-    this.#running.push(this.nodes.run(signal), this.#control.follow(signal));
-    if (this.#options.controlled !== false) this.#running.push(this.#control.lead(signal));
-    await this.#control.caches.synced(signal);
+    control.caches.hold(Node);
+    this.#running.push(this.nodes.run(signal), control.follow(signal));
+    await control.caches.synced(signal);
+    if (options.controlled === false) return;
+    control.caches.hold(ServiceAccount);
+    this.#running.push(control.lead(signal));
+    const account = { namespace: 'default', name: 'default' };
+    await this.until(() => this.cache.get(ServiceAccount, account) !== undefined, { what: 'the service account' });
   }
 
   async advance(ms: number): Promise<void> {
-    if (this.#virtual === undefined) throw new Error('Cannot advance: the cluster runs in system time');
-    await this.#virtual.advance(ms);
+    if (this.#parts.virtual === undefined) throw new Error('Cannot advance: the cluster runs in system time');
+    await this.#parts.virtual.advance(ms);
   }
 
   async until(
     holds: () => boolean | Promise<boolean>,
     { withinMs, what = 'the condition' }: { withinMs?: number; what?: string } = {},
   ): Promise<void> {
-    const limitMs = withinMs ?? (this.#virtual === undefined ? 30_000 : 600_000);
+    const limitMs = withinMs ?? (this.#parts.virtual === undefined ? 30_000 : 600_000);
     const end = this.clock.now() + limitMs;
-    if (this.#virtual !== undefined) await this.#virtual.advance(0);
+    if (this.#parts.virtual !== undefined) await this.#parts.virtual.advance(0);
     while (!(await holds())) {
       if (this.clock.now() >= end) throw new Error(`Waited ${limitMs} ms of the cluster's time in vain for ${what}`);
       // Not the clock's sleep: that would let the process end while its caller still waits here.
-      if (this.#virtual === undefined) await setTimeout(pollMs, undefined, { signal: this.signal });
-      else await this.#virtual.advance(Math.min(stepMs, end - this.clock.now()));
+      if (this.#parts.virtual === undefined) await setTimeout(pollMs, undefined, { signal: this.signal });
+      else await this.#parts.virtual.advance(Math.min(stepMs, end - this.clock.now()));
     }
   }
 
   why(pod: Required<ObjectRef>): Explanation | undefined {
-    return this.#control.scheduler.why(pod);
+    return this.#parts.control.scheduler.why(pod);
   }
 
   serve(): Promise<Served> {
@@ -198,24 +223,15 @@ class InProcessCluster implements TestCluster {
     // Whatever waits for time only listens to the signal as well, so nothing has to be advanced.
     await Promise.allSettled(this.#running);
     await this.#resources[Symbol.asyncDispose]();
-    await this.#api[Symbol.asyncDispose]();
-    await this.#store[Symbol.asyncDispose]();
+    await this.#parts.opened[Symbol.asyncDispose]();
+    await this.#parts.store[Symbol.asyncDispose]();
   }
 
   async #serve(): Promise<Served> {
     // TLS lives in the machine's time: kubectl would refuse certificates of a virtual year.
     const pki = await ephemeralPki({ clock: systemClock, hosts: ['127.0.0.1', 'localhost'] });
-    const authenticator = clientCertificateAuthenticator(pki.authority, systemClock);
-    const router = new Router({ api: this.#api, authenticator, log: this.#log });
-    const http = await HttpServer.listen({
-      router,
-      key: pki.server.key,
-      certificate: pki.server.certificate,
-      clientAuthority: pki.authority,
-      host: '127.0.0.1',
-      port: 0,
-      log: this.#log,
-    });
+    const { log, opened } = this.#parts;
+    const http = await serveApi(opened, { pki, host: '127.0.0.1', port: 0, clock: systemClock, log });
     this.#resources.use(http);
     const url = `https://127.0.0.1:${http.port}`;
     const text = kubeconfig({ server: url, authority: pki.authority, user: pki.admin });

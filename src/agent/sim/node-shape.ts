@@ -45,8 +45,8 @@ export function simNodesOf(shapes: readonly NodeShape[]): readonly SimNode[] {
   return nodes;
 }
 
-/** Each has 512 pod addresses of 10.128.0.0/9. */
-const addressBits = 9;
+/** Each has 256 addresses of 10.128.0.0/9, for up to 254 pods. */
+const addressBits = 8;
 export const simNodesMax = 2 ** (23 - addressBits);
 export const podAddressesMax = 2 ** addressBits - 2;
 const podNetwork = ((10 << 24) | (128 << 16)) >>> 0;

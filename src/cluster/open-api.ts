@@ -1,0 +1,121 @@
+import { Node } from '#api/core/node.ts';
+import { Pod } from '#api/core/pod.ts';
+import { Secret } from '#api/core/secret.ts';
+import { ServiceAccount } from '#api/core/service-account.ts';
+import { builtinKinds } from '#api/kinds.ts';
+import { builtInAdmission } from '#apiserver/admission/built-in.ts';
+import { Api, type ApiOptions } from '#apiserver/api.ts';
+import type { Authenticator } from '#apiserver/authentication/authenticator.ts';
+import { bearerTokenAuthenticator, cachedTokens } from '#apiserver/authentication/bearer-token.ts';
+import {
+  defaultIssuer,
+  serviceAccountTokens,
+  type TokenObjects,
+} from '#apiserver/authentication/service-account-tokens.ts';
+import { tokenIssuer } from '#apiserver/authentication/token-request.ts';
+import { builtInRules } from '#apiserver/authorization/built-in-rules.ts';
+import { ruleAuthorizer } from '#apiserver/authorization/rule-authorizer.ts';
+import { InProcessClient } from '#apiserver/in-process-client.ts';
+import { agentMetrics } from '#apiserver/metrics-api/agent-metrics.ts';
+import { ServiceAllocator } from '#apiserver/service-allocator.ts';
+import type { AgentConnections } from '#apiserver/streaming/node-streams.ts';
+import type { Client, UserInfo } from '#client/client.ts';
+import type { Clock } from '#lib/clock.ts';
+import { signingKeyOf } from '#lib/jws.ts';
+import type { Log } from '#lib/log.ts';
+import type { Kind } from '#machinery/kind.ts';
+import type { ApiObject, ObjectRef } from '#machinery/object.ts';
+import { hasReason } from '#machinery/status-error.ts';
+import type { Store } from '#store/store.ts';
+
+export interface OpenApiOptions {
+  readonly store: Store;
+  /** As whom the server itself reads what it needs; may do everything. */
+  readonly self: UserInfo;
+  /** PEM of the key that signs service-account tokens. */
+  readonly serviceAccountKey: string;
+  readonly serviceCidr: string;
+  /** The way to the agents; `node` finds a Node in the API that is being made. */
+  readonly agents: (node: (name: string) => Promise<Node | undefined>) => AgentConnections;
+  /** Answers `pods/why`. */
+  readonly why?: ApiOptions['why'];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random?: () => number;
+}
+
+/** The API without a door: requests come through `clientOf()`, or through whatever is put in front of `api`. */
+export interface OpenedApi extends AsyncDisposable {
+  readonly api: Api;
+  readonly agents: AgentConnections;
+  /** Knows the tokens of service accounts. */
+  readonly tokens: Authenticator;
+  /** A client in this process under a name of the cluster's own. */
+  clientOf(user: UserInfo): Client;
+}
+
+const lookupMsMax = 5_000;
+
+/** Reads an object for the server itself, past authorization's audit of callers; undefined if it is not there. */
+async function find<T extends ApiObject>(client: Client, kind: Kind<T>, ref: ObjectRef): Promise<T | undefined> {
+  try {
+    return await client.get(kind, ref, { signal: AbortSignal.timeout(lookupMsMax) });
+  } catch (error) {
+    if (hasReason(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+/** Puts the API together over `store` and starts it, with the cluster's own admission, addresses, tokens and rules. */
+export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
+  const { store, clock, log, random = Math.random } = options;
+  const key = signingKeyOf(options.serviceAccountKey);
+  const audiences = [defaultIssuer];
+  const kindsOfTokens = { ServiceAccount, Pod, Secret, Node } as const;
+  const objects: TokenObjects = {
+    async uidOf(name, namespace, object) {
+      const kind = kindsOfTokens[name] as Kind;
+      const found = await find(self(), kind, kind.namespaced ? { namespace, name: object } : { name: object });
+      return found?.metadata?.uid;
+    },
+  };
+  const tokens = serviceAccountTokens({ issuer: defaultIssuer, keys: [key], objects, clock });
+  const agents = options.agents((name) => find(self(), Node, { name }));
+  const api = new Api({
+    store,
+    kinds: builtinKinds,
+    authorizer: ruleAuthorizer(builtInRules),
+    admission: (registry) => builtInAdmission(registry, { clock, random }),
+    hooks: (registry) => [new ServiceAllocator(registry, { clusterCidr: options.serviceCidr, random, log })],
+    metrics: agentMetrics({ client: () => self(), stats: (node, call) => agents.stats(node, call), clock, log }),
+    reviews: { rules: [builtInRules], tokens, audiences },
+    tokenIssuer: tokenIssuer({
+      issuer: defaultIssuer,
+      key,
+      objects,
+      clock,
+      async pod(namespace, name) {
+        const pod = await find(self(), Pod, { namespace, name });
+        const uid = pod?.metadata?.uid;
+        return uid === undefined
+          ? undefined
+          : { uid, serviceAccountName: pod?.spec.serviceAccountName ?? '', nodeName: pod?.spec.nodeName };
+      },
+    }),
+    ...(options.why === undefined ? {} : { why: options.why }),
+    clock,
+    log,
+    random,
+  });
+  const clientOf = (user: UserInfo): Client => new InProcessClient(api, { user, streams: agents });
+  const own = clientOf(options.self);
+  const self = (): Client => own;
+  await api.start();
+  return {
+    api,
+    agents,
+    tokens: bearerTokenAuthenticator(cachedTokens(tokens, clock), audiences),
+    clientOf,
+    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
+  };
+}

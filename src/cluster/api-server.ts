@@ -1,7 +1,8 @@
-import { openidDocuments } from '#apiserver/authentication/openid.ts';
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { Api, ApiOptions } from '#apiserver/api.ts';
 import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
+import { openidDocuments } from '#apiserver/authentication/openid.ts';
+import { defaultIssuer } from '#apiserver/authentication/service-account-tokens.ts';
 import { unionAuthenticator } from '#apiserver/authentication/union.ts';
 import { HttpServer } from '#apiserver/http-server.ts';
 import { Router } from '#apiserver/rest/router.ts';
@@ -9,6 +10,7 @@ import { connectHandler } from '#apiserver/streaming/connect-handler.ts';
 import { agentConnections, type AgentConnections } from '#apiserver/streaming/node-streams.ts';
 import type { Client, UserInfo } from '#client/client.ts';
 import type { Clock } from '#lib/clock.ts';
+import { signingKeyOf } from '#lib/jws.ts';
 import type { Log } from '#lib/log.ts';
 import type { Store } from '#store/store.ts';
 import { openApi, type OpenedApi } from './open-api.ts';
@@ -88,7 +90,7 @@ export function serveApi(
     api,
     authenticator: unionAuthenticator(clientCertificateAuthenticator(pki.authority, clock), tokens),
     connect: connectHandler(agents, clock),
-    documents: openidDocuments(defaultIssuer, [key]),
+    documents: openidDocuments(defaultIssuer, [signingKeyOf(pki.serviceAccountKey)]),
     metrics: new MetricsRegistry(),
     log,
   });

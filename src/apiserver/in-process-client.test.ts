@@ -224,6 +224,40 @@ test('a pod is bound once, and not while it is being deleted', async ({ signal }
   await assert.rejects(bind('q', 'n1'), fails('Conflict', /is being deleted/));
 });
 
+test('ephemeral containers and new sizes come through doors of their own, and nothing else comes with them', async ({
+  signal,
+}) => {
+  await using cluster = await open();
+  const { client } = cluster;
+  const ref = { namespace: 'a', name: 'p' };
+  const sized = (cpu: string) => [{ name: 'c', image: 'nginx', resources: { requests: { cpu } } }];
+  const made = await client.create(Pod, pod('p', { containers: sized('100m') }), { signal });
+  const debug = { spec: { ephemeralContainers: [{ name: 'debug', image: 'busybox' }], nodeName: 'elsewhere' } };
+  const debugged = await client.patch(
+    Pod,
+    ref,
+    { type: 'strategic', patch: debug },
+    { signal, subresource: 'ephemeralcontainers' },
+  );
+  assert.deepEqual(
+    debugged.spec.ephemeralContainers?.map(({ name }) => name),
+    ['debug'],
+  );
+  assert.equal(debugged.spec.nodeName, undefined);
+  const resized = await client.patch(
+    Pod,
+    ref,
+    { type: 'strategic', patch: { spec: { containers: sized('200m') } } },
+    { signal, subresource: 'resize' },
+  );
+  assert.deepEqual(resized.spec.containers[0]?.resources?.requests, { cpu: '200m' });
+  assert.equal(resized.metadata?.generation, 3);
+  await assert.rejects(
+    client.update(Pod, { ...made, metadata: ref, spec: { ...made.spec, containers: sized('300m') } }, { signal }),
+    fails('Invalid', /pod updates may not change fields other than/),
+  );
+});
+
 test('evictions stop when the budget is used up', async ({ signal }) => {
   await using cluster = await open();
   const { client } = cluster;

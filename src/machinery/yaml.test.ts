@@ -46,6 +46,7 @@ test('parseYaml() refuses bombs of every kind quickly', () => {
   const bad: readonly [string, RegExp][] = [
     [laughs.join('\n'), /more than 200000 values once its aliases are followed/],
     ['['.repeat(20_000), /nested deeper|not valid YAML/],
+    ['['.repeat(10_000) + ']'.repeat(10_000), /nested deeper than 500/],
     [
       Array.from({ length: 2 * nestingMax }, (_, level) => `${' '.repeat(level)}a:`).join('\n'),
       /nested deeper than 500/,

@@ -62,6 +62,7 @@ function onlyDocument(text: string): Document.Parsed {
   if (document === undefined) throw badRequest('the body is empty; a YAML document is expected');
   if (more !== undefined) throw badRequest('the body has several YAML documents; send one a request');
   const error = document.errors[0];
+  if (error?.code === 'RESOURCE_EXHAUSTION') throw tooDeep(); // the composer recurses, too, and keeps its RangeError
   if (error !== undefined) throw badRequest(`the body is not valid YAML: ${error.message}`, error);
   return document;
 }

@@ -8,6 +8,7 @@ import type { Client } from '#client/client.ts';
 import { agentPort } from '#client/identities.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import { unavailable } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
 import { etcdStore } from '#store/etcd.ts';
 import { sqliteStore } from '#store/sqlite.ts';
@@ -21,6 +22,7 @@ import { StartError, openDataDir } from './data-dir.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { fileLog, type LogLevel } from './log-file.ts';
 import type { NodeCommand, NodeMessage, NodeWorkerOptions } from './node-protocol.ts';
+import { simNodeStreams } from './sim-node-streams.ts';
 import { openPki, serverHosts, type Pki } from './pki.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
 
@@ -127,7 +129,15 @@ async function untilReady(client: Client, names: readonly string[], clock: Clock
   }
 }
 
-async function listen(options: AllInOneOptions, store: Store, pki: Pki, log: Log): Promise<ApiServer> {
+async function listen(
+  options: AllInOneOptions,
+  { store, pki, log, control }: { store: Store; pki: Pki; log: Log; control: () => ControlPlane | undefined },
+): Promise<ApiServer> {
+  const cache = () => {
+    const caches = control()?.caches;
+    if (caches === undefined) throw unavailable('the server is still starting');
+    return caches;
+  };
   try {
     return await startApiServer({
       store,
@@ -135,6 +145,8 @@ async function listen(options: AllInOneOptions, store: Store, pki: Pki, log: Log
       host: '0.0.0.0',
       port: options.port,
       serviceCidr: network.serviceCidr,
+      why: (pod) => control()?.scheduler.why(pod),
+      ...(options.simNodes === undefined ? {} : { agents: simNodeStreams(cache, options.clock) }),
       clock: options.clock,
       log,
     });
@@ -168,7 +180,8 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     }),
   ]);
   resources.use(store);
-  const api = resources.use(await listen(options, store, pki, log));
+  let control: ControlPlane | undefined;
+  const api = resources.use(await listen(options, { store, pki, log, control: () => control }));
   const client = api.clientOf(admin);
   const server = `https://127.0.0.1:${api.port}`;
 
@@ -188,7 +201,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
 
   const clusterCidr = options.simNodes === undefined ? network.clusterCidr : pretendClusterCidr;
   const controllers = controllersOf({ authority: pki.authority, clusterCidr });
-  const control = new ControlPlane({ client, clock, log, controllers });
+  control = new ControlPlane({ client, clock, log, controllers });
   const loops = [control.follow(stop.signal), control.lead(stop.signal), runCompactor(store, clock, log, stop.signal)];
   resources.defer(async () => {
     stop.abort(new Error('the server stops'));

@@ -1,8 +1,6 @@
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { Api, ApiOptions } from '#apiserver/api.ts';
 import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
-import { openidDocuments } from '#apiserver/authentication/openid.ts';
-import { defaultIssuer } from '#apiserver/authentication/service-account-tokens.ts';
 import { unionAuthenticator } from '#apiserver/authentication/union.ts';
 import { HttpServer } from '#apiserver/http-server.ts';
 import { Router } from '#apiserver/rest/router.ts';
@@ -10,7 +8,6 @@ import { connectHandler } from '#apiserver/streaming/connect-handler.ts';
 import { agentConnections, type AgentConnections } from '#apiserver/streaming/node-streams.ts';
 import type { Client, UserInfo } from '#client/client.ts';
 import type { Clock } from '#lib/clock.ts';
-import { signingKeyOf } from '#lib/jws.ts';
 import type { Log } from '#lib/log.ts';
 import type { Store } from '#store/store.ts';
 import { openApi, type OpenedApi } from './open-api.ts';
@@ -83,14 +80,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 
 /** Puts the HTTPS door in front of an API. Throws what listening fails with. */
 export function serveApi(
-  { api, agents, tokens }: OpenedApi,
+  { api, agents, tokens, documents }: OpenedApi,
   { pki, host, port, clock, log }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'clock' | 'log'>,
 ): Promise<HttpServer> {
   const router = new Router({
     api,
     authenticator: unionAuthenticator(clientCertificateAuthenticator(pki.authority, clock), tokens),
     connect: connectHandler(agents, clock),
-    documents: openidDocuments(defaultIssuer, [signingKeyOf(pki.serviceAccountKey)]),
+    documents,
     metrics: new MetricsRegistry(),
     log,
   });

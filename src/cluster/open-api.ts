@@ -7,6 +7,7 @@ import { builtInAdmission } from '#apiserver/admission/built-in.ts';
 import { Api, type ApiOptions } from '#apiserver/api.ts';
 import type { Authenticator } from '#apiserver/authentication/authenticator.ts';
 import { bearerTokenAuthenticator, cachedTokens } from '#apiserver/authentication/bearer-token.ts';
+import { openidDocuments } from '#apiserver/authentication/openid.ts';
 import {
   defaultIssuer,
   serviceAccountTokens,
@@ -50,6 +51,8 @@ export interface OpenedApi extends AsyncDisposable {
   readonly agents: AgentConnections;
   /** Knows the tokens of service accounts. */
   readonly tokens: Authenticator;
+  /** What others need to check those tokens, by path. */
+  readonly documents: ReadonlyMap<string, unknown>;
   /** A client in this process under a name of the cluster's own. */
   clientOf(user: UserInfo): Client;
 }
@@ -115,6 +118,7 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
     api,
     agents,
     tokens: bearerTokenAuthenticator(cachedTokens(tokens, clock), audiences),
+    documents: openidDocuments(defaultIssuer, [key]),
     clientOf,
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };

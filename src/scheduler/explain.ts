@@ -6,9 +6,9 @@ import type { Refusal } from './plugin.ts';
 import { describeAmount } from './requests.ts';
 
 /**
- * Why a pod is where it is, or why it waits. The scheduler implements it; `cluster/` hands it to whoever answers
- * `GET /tutti/why/NAMESPACE/POD` (a non-resource path: JSON of `Explanation`, 404 where `why()` gives undefined), and
- * `tutti why` and the dashboard read that.
+ * Why a pod is where it is, or why it waits. The scheduler implements it; `cluster/` hands it to the API server, which
+ * answers `GET /api/v1/namespaces/NAMESPACE/pods/NAME/why` (JSON of `Explanation`, 404 where `why()` gives undefined)
+ * for callers who may `get` `pods/why`. `tutti why` and the dashboard read that.
  */
 export interface WhySource {
   /** Undefined if the scheduler knows no such pod. */

@@ -14,7 +14,7 @@ import { Deployment } from '#api/apps/deployment.ts';
 import { Node } from '#api/core/node.ts';
 import { Service } from '#api/core/service.ts';
 import { builtinKinds } from '#api/kinds.ts';
-import { resetHost } from '#cluster/host-cleanup.ts';
+import { resetHost } from '#cluster/reset-host.ts';
 import { connect } from '#cmd/connect.ts';
 import { explain, UsageError } from '#cmd/fail.ts';
 import { standardOutput, step } from '#cmd/terminal.ts';

@@ -33,6 +33,8 @@ export async function findCgroups(): Promise<CgroupMounts> {
       if (option.startsWith('name=')) controllers.set(option, point);
     }
   }
+  // Beside version 1 the unified tree has no controllers, but runtimes make their groups in it as well.
+  if (unified !== undefined) controllers.set('unified', unified);
   return { version: 1, controllers };
 }
 
@@ -154,9 +156,19 @@ export class CgroupTree {
     for (const middle of ['', '/burstable', '/besteffort']) await this.#removeTree(`${this.#root}${middle}/pod${uid}`);
   }
 
-  /** Removes the whole branch. */
-  async removeAll(): Promise<void> {
+  /** Removes the whole branch; false if there was none. */
+  async removeAll(): Promise<boolean> {
+    const roots = this.#points().map((point) => join(point, this.#root));
+    const found = await Promise.all(
+      roots.map((root) =>
+        readdir(root).then(
+          () => true,
+          () => false,
+        ),
+      ),
+    );
     await this.#removeTree(this.#root);
+    return found.includes(true);
   }
 
   #points(): readonly string[] {

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { holderOf } from '#cluster/data-dir.ts';
-import { endContainers } from '#cluster/host-cleanup.ts';
 import { isAlive } from '#agent/process-identity.ts';
+import { endPods } from '#agent/remove-node.ts';
 import { systemClock } from '#lib/clock.ts';
+import { silentLog } from '#lib/log.ts';
 import { UsageError } from './fail.ts';
 import { dataDirOption, type DataDirOptions } from './options.ts';
 import { standardOutput, step } from './terminal.ts';
@@ -10,6 +11,8 @@ import { standardOutput, step } from './terminal.ts';
 const stopMsMax = 30_000;
 const stopPollMs = 50;
 const containersMsMax = 120_000;
+/** What Docker gives a container to end by itself. */
+const graceSeconds = 10;
 
 /** Asks the server to end and waits until its process is gone. False if none ran. */
 export async function stopServer(dataDir: string): Promise<boolean> {
@@ -42,9 +45,10 @@ export function registerDown(program: Command): void {
       });
       if (keepContainers === true) return;
       const ended = await step(standardOutput, 'Containers', async (detail) => {
-        const count = await endContainers(dataDir, AbortSignal.timeout(containersMsMax));
-        detail(`${count} stopped`);
-        return count;
+        const signal = AbortSignal.timeout(containersMsMax);
+        const pods = await endPods({ dataDir, clock: systemClock, log: silentLog, signal, graceSeconds });
+        detail(`${pods.length} pods ended`);
+        return pods.length;
       });
       if (!ran && ended === 0) process.stdout.write(`Nothing of a cluster was running on ${dataDir}.\n`);
     });

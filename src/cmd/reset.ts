@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { rm, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { resetHost } from '#cluster/host-cleanup.ts';
+import { resetHost } from '#cluster/reset-host.ts';
 import { stopServer } from './down.ts';
 import { UsageError } from './fail.ts';
 import { dataDirOption, type DataDirOptions } from './options.ts';

@@ -115,6 +115,7 @@ async function up(options: UpOptions): Promise<void> {
     port: options.port,
     simNodes,
     etcdEndpoints: options.storeEtcd ?? [],
+    dialects: options.dialect,
     logLevel: options.logLevel,
     clock: systemClock,
   });
@@ -132,6 +133,8 @@ async function up(options: UpOptions): Promise<void> {
   process.stdout.write(line);
   if (options.merge !== true)
     process.stdout.write('kubectl uses it with that KUBECONFIG, or after "tutti kubeconfig --merge".\n');
+  if (cluster.dockerSocket !== undefined)
+    process.stdout.write(`docker uses it with "docker -H unix://${cluster.dockerSocket}".\n`);
   process.send?.(line);
   await stopping;
   if (simNodes === undefined)

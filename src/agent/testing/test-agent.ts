@@ -15,7 +15,7 @@ import { criStreaming } from '../cri-streaming.ts';
 import { layerOfDirectory, writeImageArchive } from '../image-archive.ts';
 import { importImage } from '../image-import.ts';
 import { agentPaths } from '../paths.ts';
-import { removeNode } from './remove-node.ts';
+import { removeNode } from '../remove-node.ts';
 
 /** Issues tokens as the API server does, which the fake does not know. */
 class TokenClient extends FakeClient {

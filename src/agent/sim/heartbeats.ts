@@ -12,7 +12,7 @@ export interface HeartbeatOptions {
 }
 
 const renewMsMin = 10_000;
-const tickMs = 1_000;
+const tickMsMin = 1_000;
 /** Renewals of all pretend nodes together: more nodes renew less often, and say so in their leases. */
 const renewalsPerSecondMax = 100;
 const inFlightMax = 16;
@@ -77,10 +77,16 @@ export class Heartbeats {
 
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
+    let owed = 0;
     while (!signal.aborted) {
+      const { renewMs } = this;
+      const tickMs = Math.max(tickMsMin, renewMs / Math.max(1, this.#leases.size));
       await clock.sleep(tickMs, signal).catch(() => {});
       if (signal.aborted) return;
-      const due = this.#next(Math.ceil((this.#leases.size * tickMs) / this.renewMs));
+      owed += (this.#leases.size * tickMs) / renewMs;
+      const count = Math.floor(owed + 1e-9); // sums of fractions fall short of whole numbers
+      const due = this.#next(count);
+      owed -= count;
       for (let at = 0; at < due.length && !signal.aborted; at += inFlightMax) {
         await Promise.all(due.slice(at, at + inFlightMax).map((nodeName) => this.beat(nodeName, signal)));
       }

@@ -6,6 +6,7 @@ import { SimNodes } from '#agent/sim/sim-nodes.ts';
 import { Node } from '#api/core/node.ts';
 import type { Client } from '#client/client.ts';
 import { agentPort } from '#client/identities.ts';
+import type { DockerDialectOptions } from '#dialects/docker/docker-dialect.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { unavailable } from '#machinery/status-error.ts';
@@ -32,6 +33,8 @@ export interface AllInOneOptions {
   /** How many pretend nodes; undefined for this host as a real one. */
   readonly simNodes: number | undefined;
   readonly etcdEndpoints: readonly string[];
+  /** Other APIs to serve beside Kubernetes'. */
+  readonly dialects?: readonly 'docker'[];
   readonly logLevel: LogLevel;
   readonly clock: Clock;
 }
@@ -40,6 +43,8 @@ export interface AllInOne extends AsyncDisposable {
   readonly client: Client;
   readonly kubeconfigPath: string;
   readonly server: string;
+  /** Where Docker clients connect; undefined without that dialect. */
+  readonly dockerSocket: string | undefined;
   /** Resolves once every node of this process is Ready; rejects with the reason if one cannot run. */
   readonly nodesReady: Promise<void>;
 }
@@ -164,6 +169,16 @@ async function listen(
   }
 }
 
+/** Loaded only where it is asked for: a cluster without dialects starts without their code. */
+async function serveDocker(options: DockerDialectOptions): Promise<AsyncDisposable> {
+  const { startDockerDialect } = await import('#dialects/docker/docker-dialect.ts');
+  try {
+    return await startDockerDialect({ ...options, log: options.log.child({ area: 'docker' }) });
+  } catch (error) {
+    throw new StartError(`Docker's API cannot be served: ${(error as Error).message}`, error);
+  }
+}
+
 /** Starts server and node on one data directory. Throws `StartError` for what the operator can mend. */
 export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne> {
   const { clock } = options;
@@ -247,7 +262,19 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     nodesReady = thread.running.then(() => untilReady(client, [nodeName], clock, stop.signal));
   }
   nodesReady.catch(() => undefined);
+  const dockerSocket = options.dialects?.includes('docker') === true ? path.join(dir.path, 'docker.sock') : undefined;
+  if (dockerSocket !== undefined) {
+    const informers = control.caches;
+    resources.use(await serveDocker({ client, informers, socketPath: dockerSocket, clock, log }));
+  }
   await dir.announce(server);
   const owned = resources.move();
-  return { client, kubeconfigPath, server, nodesReady, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+  return {
+    client,
+    kubeconfigPath,
+    server,
+    dockerSocket,
+    nodesReady,
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
 }

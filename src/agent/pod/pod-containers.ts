@@ -1,5 +1,6 @@
 import type { Pod } from '#api/core/pod.ts';
 import type * as core from '#api/core/types.generated.ts';
+import { stopGraceAnnotation } from '#client/pod-annotations.ts';
 
 /**
  * What a container is to its pod: `init` runs to its end before the next; `sidecar` is an init container that keeps
@@ -44,6 +45,8 @@ export const isDeleting = (pod: Pod): boolean => pod.metadata?.deletionTimestamp
 export const isFinished = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 
 /** Seconds from SIGTERM to SIGKILL. */
-export function graceSecondsOf(pod: Pod): number {
-  return pod.metadata?.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30;
+export function graceSecondsOf({ metadata, spec }: Pod): number {
+  const annotated = metadata?.annotations?.[stopGraceAnnotation];
+  const asked = annotated !== undefined && /^\d{1,9}$/.test(annotated) ? Number(annotated) : undefined;
+  return metadata?.deletionGracePeriodSeconds ?? asked ?? spec.terminationGracePeriodSeconds ?? 30;
 }

@@ -1,11 +1,12 @@
 /**
  * `npm run bench [-- NAME …]` runs the benchmarks below `bench/` and prints a table; `--json` prints one JSON array of
- * rows instead. A NAME selects every benchmark one of whose rows starts with it: `api`, `boot.readyz`.
+ * rows instead. A NAME selects every benchmark one of whose rows starts with it: `api`, `boot.readyz`. What this machine
+ * cannot measure, or fails to, is said on stderr.
  */
 import { globSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { styleText } from 'node:util';
+import { inspect, styleText } from 'node:util';
 import type { Benchmark, Row } from '../bench/row.ts';
 
 /** Whether a larger value is better, by unit: rates are, times and sizes are not. */
@@ -40,8 +41,14 @@ const number = (value: number) =>
 const rows: Row[] = [];
 if (!json)
   console.log(`${'name'.padEnd(38)}${'value'.padStart(12)}  ${'unit'.padEnd(14)}${'budget'.padStart(10)}  samples`);
+let failed = false;
 for (const benchmark of selected) {
-  for (const row of await benchmark.run()) {
+  const measured = await benchmark.run().catch((error: unknown) => {
+    process.stderr.write(`failed: ${benchmark.names.join(', ')}: ${inspect(error)}\n`);
+    failed = true;
+    return [];
+  });
+  for (const row of measured) {
     rows.push(row);
     if (json) continue;
     const ok = meets(row);
@@ -52,4 +59,4 @@ for (const benchmark of selected) {
   }
 }
 if (json) process.stdout.write(`${JSON.stringify(rows)}\n`);
-process.exit(0);
+process.exit(failed ? 1 : 0);

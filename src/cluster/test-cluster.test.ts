@@ -110,3 +110,31 @@ test('why() is also a subresource of the pod, over HTTPS', async () => {
   assert.equal('summary' in answer && typeof answer.summary, 'string');
   await assert.rejects(client.get(Pod, { namespace: 'default', name: 'nobody' }, options), { reason: 'NotFound' });
 });
+
+test('pods that come and go over capacity fill the nodes exactly, and never beyond', async () => {
+  await using cluster = await startCluster({ nodes: [{ count: 5, cpu: '4' }] });
+  const { client, signal, cache } = cluster;
+  const create = (index: number) =>
+    client.create(
+      Pod,
+      {
+        metadata: { name: `pod-${index}`, namespace: 'default' },
+        spec: { containers: [{ name: 'main', image: 'web', resources: { requests: { cpu: '1' } } }] },
+      },
+      { signal },
+    );
+  const bound = () => cache.list(Pod).filter(({ spec }) => spec.nodeName !== undefined);
+  const mostOnANode = () =>
+    Math.max(
+      ...Object.values(Object.groupBy(bound(), ({ spec }) => spec.nodeName ?? '')).map((pods) => pods?.length ?? 0),
+    );
+  for (let index = 0; index < 40; index++) await create(index);
+  await cluster.until(() => bound().length === 20, { what: 'twenty bound pods' });
+  for (let round = 0; round < 20; round++) {
+    const victim = bound()[(round * 7) % 20]?.metadata?.name ?? '';
+    await client.delete(Pod, { namespace: 'default', name: victim }, { signal, gracePeriodSeconds: 0 });
+    await create(100 + round);
+    await cluster.until(() => bound().length === 20 && cache.list(Pod).length === 40, { what: `round ${round}` });
+    assert.equal(mostOnANode(), 4);
+  }
+});

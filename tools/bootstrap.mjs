@@ -45,6 +45,9 @@ const onPath = (command) =>
     .some((dir) => existsSync(path.join(dir, command)));
 const isThere = ({ provides }) => provides.some((what) => (what.startsWith('/') ? existsSync(what) : onPath(what)));
 
+/** What is being installed; beside figures that a program reads (`--json`), on stderr. */
+const say = process.argv.includes('--json') ? console.error : console.log;
+
 function run(command, args, options = {}) {
   const result = spawnSync(command, args, {
     cwd: root,
@@ -65,7 +68,7 @@ function installNpmPackages() {
   const stamp = path.join(root, 'node_modules', '.tutti-installed');
   const wanted = createHash('sha256').update(lock).digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  console.log('• npm packages: installing what package-lock.json pins, Node 24 among them (npm ci --ignore-scripts)');
+  say('• npm packages: installing what package-lock.json pins, Node 24 among them (npm ci --ignore-scripts)');
   const { ok, error } = run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
   if (!ok)
     fail(
@@ -82,9 +85,7 @@ function installDebianPackages(groups) {
   if (missing.length === 0) return;
   const names = missing.map(({ name }) => name);
   if (process.getuid?.() !== 0) {
-    console.log(
-      `• Not root: going on without ${names.join(', ')} (what needs them is skipped, or runs on pretend nodes)`,
-    );
+    say(`• Not root: going on without ${names.join(', ')} (what needs them is skipped, or runs on pretend nodes)`);
     return;
   }
   if (!onPath('apt-get')) {
@@ -94,7 +95,7 @@ function installDebianPackages(groups) {
       'install these with your system’s package manager (this script knows only apt-get), then run this again',
     );
   }
-  for (const { name, why } of missing) console.log(`• ${name}: installing; it ${why}`);
+  for (const { name, why } of missing) say(`• ${name}: installing; it ${why}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const install = () => run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env });
   let result = install();

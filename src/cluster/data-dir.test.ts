@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { identityOf } from '#agent/process-identity.ts';
-import { holderOf, openDataDir, StartError } from './data-dir.ts';
+import { holderOf, isDataDir, openDataDir, StartError } from './data-dir.ts';
 
 const options = { writtenBy: '0.1.0', now: 0 };
 
@@ -35,6 +35,7 @@ test('the lock of a server that has died is taken over', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
   await once(child, 'spawn');
   const identity = await identityOf(child.pid!);
+  writeFileSync(path.join(place.dir, 'layout.json'), '{"version":1,"writtenBy":"0.1.0"}');
   writeFileSync(path.join(place.dir, 'server.json'), JSON.stringify({ ...identity, startedAt: 0 }));
   await assert.rejects(openDataDir(place.dir, options), new RegExp(`pid ${child.pid}`));
   child.kill('SIGKILL');
@@ -56,4 +57,14 @@ test('a directory of a newer Tutti, a damaged one and a file are refused by name
   writeFileSync(path.join(place.dir, 'layout.json'), '{');
   await assert.rejects(openDataDir(place.dir, options), /damaged/);
   await assert.rejects(openDataDir(path.join(place.dir, 'layout.json'), options), /no directory/);
+});
+
+test('a directory that holds other things is never made a data directory', async () => {
+  using place = temporaryDirectory();
+  mkdirSync(path.join(place.dir, 'logs'));
+  assert.equal(await isDataDir(place.dir), true);
+  writeFileSync(path.join(place.dir, 'thesis.txt'), 'years of work');
+  assert.equal(await isDataDir(place.dir), false);
+  await assert.rejects(openDataDir(place.dir, options), /has other things in it: choose an empty --data-dir/);
+  assert.equal(await isDataDir(path.join(place.dir, 'absent')), true);
 });

@@ -1,4 +1,4 @@
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { identityOf, isAlive } from '#agent/process-identity.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
@@ -49,13 +49,30 @@ export async function holderOf(dir: string): Promise<Holder | undefined> {
   return holder !== undefined && (await isAlive(holder)) ? holder : undefined;
 }
 
+const layoutOf = (dir: string) => path.join(dir, layoutName);
+const layoutName = 'layout.json';
+/** What may lie in a directory before its first server has said that it is Tutti's. */
+const mayPrecede = (name: string) => name === 'logs' || name === 'lost+found' || name.startsWith(`${layoutName}.`);
+
+/** True if removing `dir` removes nothing but a cluster: a Tutti has laid it out, or there is nothing in it. */
+export async function isDataDir(dir: string): Promise<boolean> {
+  const names: readonly string[] = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return names.includes(layoutName) || names.every(mayPrecede);
+}
+
 async function assertLayoutIsKnown(dir: string, writtenBy: string): Promise<void> {
-  const file = path.join(dir, 'layout.json');
+  const file = layoutOf(dir);
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
   if (text === undefined) {
+    // "tutti reset" will remove all of it one day.
+    if (!(await isDataDir(dir)))
+      throw new StartError(`The directory ${dir} has other things in it: choose an empty --data-dir, or a new one.`);
     await writeFileAtomically(file, `${JSON.stringify({ version: layoutVersion, writtenBy })}\n`);
     return;
   }

@@ -6,7 +6,7 @@ import { styleText, promisify } from 'node:util';
 import { Option, type Command } from 'commander';
 import { findCniDir, findProgram } from '#agent/binaries.ts';
 import { holderOf } from '#cluster/data-dir.ts';
-import { dataDirOption, type DataDirOptions } from './options.ts';
+import { dataDirOption, outputOption, type DataDirOptions } from './options.ts';
 
 /** One thing a host must have, what was found, and the command that mends it. `needed` for real containers only. */
 interface Finding {
@@ -159,7 +159,7 @@ export function registerDoctor(program_: Command): void {
     .description('check this host: what is expected, what was found, and how to mend it')
     .addOption(dataDirOption())
     .addOption(new Option('--port <port>', 'the API server’s').default(6443).argParser(Number))
-    .option('-o, --output <format>', 'json for machines')
+    .addOption(outputOption())
     .action(async (options: DataDirOptions & { port: number; output?: string }) => {
       const all = await findings(options);
       if (options.output === 'json') process.stdout.write(`${JSON.stringify(all)}\n`);

@@ -16,6 +16,9 @@ export const dataDirOption = () =>
     .env('TUTTI_DATA_DIR')
     .default(defaultDataDir(process.env, process.getuid?.()));
 
+/** `--output json`, for the commands that machines read. */
+export const outputOption = () => new Option('-o, --output <format>', 'for machines').choices(['json']);
+
 export interface DataDirOptions {
   readonly dataDir: string;
 }

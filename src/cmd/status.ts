@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
-import { dataDirOption, type DataDirOptions } from './options.ts';
+import { dataDirOption, outputOption, type DataDirOptions } from './options.ts';
 import { connect, runningServer } from './connect.ts';
 import { duration, table } from './terminal.ts';
 
@@ -12,7 +12,7 @@ export function registerStatus(program: Command): void {
     .command('status')
     .description('show the server, its nodes and how many pods they run')
     .addOption(dataDirOption())
-    .option('-o, --output <format>', 'json for machines')
+    .addOption(outputOption())
     .action(async ({ dataDir, output }: DataDirOptions & { output?: string }) => {
       const holder = await runningServer(dataDir);
       await using client = await connect(dataDir);

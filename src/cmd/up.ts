@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { Option, type Command } from 'commander';
 import { startAllInOne, type AllInOne } from '#cluster/all-in-one.ts';
-import { holderOf } from '#cluster/data-dir.ts';
+import { holderOf, isDataDir } from '#cluster/data-dir.ts';
 import type { LogLevel } from '#cluster/log-file.ts';
 import { systemClock } from '#lib/clock.ts';
 import { UsageError } from './fail.ts';
@@ -63,6 +64,11 @@ async function detach(options: UpOptions): Promise<void> {
     process.stdout.write(`A server with pid ${other.pid} already runs on ${options.dataDir}.\n`);
     return;
   }
+  if (!(await isDataDir(options.dataDir)))
+    throw new UsageError(
+      `The directory ${options.dataDir} has other things in it.`,
+      'choose an empty --data-dir, or a new one',
+    );
   mkdirSync(path.join(options.dataDir, 'logs'), { recursive: true, mode: 0o700 });
   const output = path.join(options.dataDir, 'logs', 'up.log');
   const out = openSync(output, 'w', 0o600);
@@ -89,7 +95,13 @@ async function detach(options: UpOptions): Promise<void> {
     });
     child.on('exit', (code) => {
       clearTimeout(late);
-      reject(new UsageError(`The server ended with ${code} before it was ready.`, `look into ${output}`));
+      const [why] = /(?<=^✗ ).*$/m.exec(stripVTControlCharacters(readFileSync(output, 'utf8'))) ?? [];
+      reject(
+        new UsageError(
+          why ?? `The server ended with ${code} before it was ready.`,
+          `all it said is in ${output}, its log beside it`,
+        ),
+      );
     });
   });
   child.disconnect();

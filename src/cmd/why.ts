@@ -4,7 +4,7 @@ import type { ApiObject } from '#machinery/object.ts';
 import type { Explanation, NodeVerdict } from '#scheduler/explain.ts';
 import { connect } from './connect.ts';
 import { UsageError } from './fail.ts';
-import { dataDirOption, type DataDirOptions } from './options.ts';
+import { dataDirOption, outputOption, type DataDirOptions } from './options.ts';
 import { table } from './terminal.ts';
 
 const callMsMax = 10_000;
@@ -50,7 +50,7 @@ export function registerWhy(program: Command): void {
     .argument('<pod>', 'pod/NAME')
     .option('-n, --namespace <name>', 'its namespace', 'default')
     .addOption(dataDirOption())
-    .option('-o, --output <format>', 'json for machines')
+    .addOption(outputOption())
     .action(
       async (pod: string, { namespace, dataDir, output }: DataDirOptions & { namespace: string; output?: string }) => {
         await using client = await connect(dataDir);

@@ -57,6 +57,12 @@ function asFailure(error: unknown): SqliteFailure {
   return { error: 'unavailable', reason: full ? 'disk-full' : 'failed', message };
 }
 
+function openingFailure(error: unknown, file: string): SqliteFailure {
+  const failure = asFailure(error);
+  if (failure.error !== 'unavailable' || failure.message.includes(file)) return failure;
+  return { ...failure, message: `Cannot open the database ${file}: ${failure.message}` };
+}
+
 class SqliteLog {
   readonly #db: DatabaseSync;
   readonly #newest: StatementSync;
@@ -267,7 +273,7 @@ function serve(port: NonNullable<typeof parentPort>, { file }: SqliteWorkerOptio
   try {
     log = new SqliteLog(file);
   } catch (error) {
-    port.postMessage({ failed: asFailure(error) });
+    port.postMessage({ failed: openingFailure(error, file) });
     port.close();
     return;
   }

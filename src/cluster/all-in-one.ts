@@ -15,7 +15,8 @@ import { etcdStore } from '#store/etcd.ts';
 import { sqliteStore } from '#store/sqlite.ts';
 import type { Store } from '#store/store.ts';
 import { startApiServer, admin, type ApiServer } from './api-server.ts';
-import { ensureBootstrapObjects } from './bootstrap-objects.ts';
+import { bootstrapKeeper } from './bootstrap-keeper.ts';
+import { type ClusterAddresses, ensureBootstrapObjects } from './bootstrap-objects.ts';
 import { runCompactor } from './compactor.ts';
 import { ControlPlane } from './control-plane.ts';
 import { controllersOf, pretendClusterCidr } from './controllers.ts';
@@ -202,20 +203,17 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
 
   const stop = abortController();
   const reachable = hostIps.find((ip) => !ip.startsWith('127.')) ?? network.firstGateway;
-  await ensureBootstrapObjects(
-    client,
-    {
-      apiServer: { address: reachable, port: api.port },
-      kubernetesService: network.kubernetesService,
-      dnsService: network.dnsService,
-    },
-    stop.signal,
-  );
+  const addresses: ClusterAddresses = {
+    apiServer: { address: reachable, port: api.port },
+    kubernetesService: network.kubernetesService,
+    dnsService: network.dnsService,
+  };
+  await ensureBootstrapObjects(client, addresses, stop.signal);
   const kubeconfigPath = path.join(dir.path, 'kubeconfig');
   await writeFileAtomically(kubeconfigPath, kubeconfig({ server, authority: pki.authority, user: pki.admin }));
 
   const clusterCidr = options.simNodes === undefined ? network.clusterCidr : pretendClusterCidr;
-  const controllers = controllersOf({ authority: pki.authority, clusterCidr });
+  const controllers = [...controllersOf({ authority: pki.authority, clusterCidr }), bootstrapKeeper(addresses)];
   control = new ControlPlane({ client, clock, log, controllers });
   const loops = [control.follow(stop.signal), control.lead(stop.signal), runCompactor(store, clock, log, stop.signal)];
   resources.defer(async () => {

@@ -5,7 +5,7 @@ import { EndpointSlice } from '#api/discovery/endpoint-slice.ts';
 import { PriorityClass } from '#api/scheduling/priority-class.ts';
 import type { Client } from '#client/client.ts';
 import type { Kind } from '#machinery/kind.ts';
-import type { ApiObject } from '#machinery/object.ts';
+import { type ApiObject, keyOf } from '#machinery/object.ts';
 import { hasReason } from '#machinery/status-error.ts';
 
 /** Addresses that every part of one cluster agrees on. */
@@ -62,6 +62,16 @@ const priorityClasses = [
     description: 'For pods that the cluster cannot do without.',
   },
 ] as const;
+
+const wellKnown = new Set<string>([
+  ...namespaces,
+  ...priorityClasses.map(({ name }) => name),
+  'default/kubernetes',
+  'kube-system/kube-dns',
+]);
+
+/** Whether every cluster has an object of this kind and name; for kinds that `ensureBootstrapObjects()` makes. */
+export const isBootstrapObject = ({ metadata }: ApiObject): boolean => wellKnown.has(keyOf({ name: '', ...metadata }));
 
 /** Makes the objects that every cluster has from its first moment on; safe to call at each start. */
 export async function ensureBootstrapObjects(

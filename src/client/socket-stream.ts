@@ -58,8 +58,12 @@ export function socketStream(socket: WebSocket, { halfClose }: { readonly halfCl
   return stream;
 }
 
-/** As much of the message as a close frame holds; a character cut in two becomes the three bytes of U+FFFD. */
+/**
+ * As much of the message as a close frame holds: its end, where the cause is told. Up to three bytes of a character cut
+ * in two become U+FFFD each.
+ */
 function reasonOf({ message }: Error): string {
-  const bytes = Buffer.from(message).subarray(0, reasonBytesMax - 3);
-  return bytes.toString('utf8');
+  const bytes = Buffer.from(message);
+  if (bytes.length <= reasonBytesMax) return message;
+  return `…${bytes.subarray(9 - reasonBytesMax).toString('utf8')}`;
 }

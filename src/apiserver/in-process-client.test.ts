@@ -263,6 +263,7 @@ test('evictions stop when the budget is used up', async ({ signal }) => {
   const { client } = cluster;
   const evict = (name: string) =>
     client.create(
+      // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- tsc does need it
       Pod as unknown as Kind<Eviction>,
       { metadata: { name, namespace: 'a' } },
       {

@@ -193,7 +193,7 @@ export class Router {
   async #why(exchange: Exchange, { namespace = '', name = '' }: ResourcePath): Promise<void> {
     if (exchange.method !== 'GET')
       throw methodNotAllowed('the server does not allow this method on the requested resource');
-    sendJson(exchange, 200, await this.#api.why({ namespace, name }, exchange.context));
+    await sendJson(exchange, 200, await this.#api.why({ namespace, name }, exchange.context));
   }
 
   async #other(exchange: Exchange, path: string): Promise<void> {

@@ -61,7 +61,22 @@ export function stampNew<T extends ApiObject>(
     creationTimestamp: timestamp(now),
     ...(kind.hasGeneration === true ? { generation: 1 } : {}),
   };
-  return { ...object, metadata };
+  return { ...object, metadata: withoutEmptyCollections(metadata) };
+}
+
+const collections = ['labels', 'annotations', 'ownerReferences', 'finalizers'] as const;
+
+/** Empty collections of metadata are as good as none and are not kept, so that taking the last label away leaves none. */
+function withoutEmptyCollections(metadata: ObjectMeta): ObjectMeta {
+  const isEmpty = (field: (typeof collections)[number]) => {
+    const value = metadata[field];
+    return value !== undefined && (Array.isArray(value) ? value.length : Object.keys(value).length) === 0;
+  };
+  const empty = collections.filter(isEmpty);
+  if (empty.length === 0) return metadata;
+  const kept: Record<string, unknown> = { ...metadata };
+  for (const field of empty) delete kept[field];
+  return kept;
 }
 
 /** Throws Conflict if `object` names another version, or another incarnation, than `stored`. */
@@ -92,7 +107,7 @@ export function carryOver<T extends ApiObject>(next: T, stored: T): T {
   for (const field of serverFields) {
     if (old[field] === undefined) delete (metadata as Record<string, unknown>)[field];
   }
-  return { ...next, metadata };
+  return { ...next, metadata: withoutEmptyCollections(metadata) };
 }
 
 const serverFields = [

@@ -4,6 +4,7 @@ import { deploymentController } from './deployment.ts';
 import { disruptionController } from './disruption.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
+import { eventExpiry, type EventExpiryOptions } from './event-expiry.ts';
 import { garbageCollector } from './garbage-collector.ts';
 import { jobController } from './job.ts';
 import { namespaceController } from './namespace.ts';
@@ -28,6 +29,7 @@ export interface BuiltInOptions {
   readonly nodeLifecycle?: Partial<NodeLifecycleOptions>;
   readonly eviction?: Partial<EvictionRates>;
   readonly podGc?: Partial<PodGcOptions>;
+  readonly eventExpiry?: Partial<EventExpiryOptions>;
 }
 
 /** Every controller of a cluster. */
@@ -46,6 +48,7 @@ export function builtInControllers(options: BuiltInOptions): readonly Controller
     nodeTaintController(options.eviction),
     taintEvictionController,
     podGc(options.podGc),
+    eventExpiry(options.eventExpiry),
     serviceAccountController,
     ...(options.authority === undefined ? [] : [rootCaPublisher(options.authority)]),
     ...(options.nodeIpam === false ? [] : [nodeIpam(options.nodeIpam)]),

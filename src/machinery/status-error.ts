@@ -148,9 +148,10 @@ export const unsupportedMediaType = (message: string) => new StatusError('Unsupp
 export const notAcceptable = (message: string) => new StatusError('NotAcceptable', message);
 export const methodNotAllowed = (message: string) => new StatusError('MethodNotAllowed', message);
 export const tooLarge = (message: string) => new StatusError('RequestEntityTooLarge', message);
+/** With 0 seconds it names no time after which to try again. */
 export const tooManyRequests = (message: string, retryAfterSeconds: number, causes?: readonly StatusCause[]) =>
   new StatusError('TooManyRequests', message, {
-    details: { retryAfterSeconds, ...(causes === undefined ? {} : { causes }) },
+    details: { ...(retryAfterSeconds === 0 ? {} : { retryAfterSeconds }), ...(causes === undefined ? {} : { causes }) },
   });
 export const timeout = (message: string, details?: StatusDetails) =>
   new StatusError('Timeout', message, details === undefined ? {} : { details });

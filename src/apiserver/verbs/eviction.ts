@@ -10,7 +10,13 @@ import { retrying, type Pipeline, type WriteCall } from './pipeline.ts';
 
 /** Pods that a budget may count as on their way out before it refuses more. Source: eviction.go (MaxDisruptedPodSize). */
 const disruptedPodsMax = 2_000;
-const retryAfterSeconds = 10;
+/** How soon the budget's controller should have caught up. */
+const catchUpSeconds = 10;
+/**
+ * A budget that allows no more names no time to come again: clients would wait for it by themselves, ten times and in
+ * silence, instead of telling their user what kubectl drain is stuck at.
+ */
+const noTime = 0;
 
 interface PodRef {
   readonly namespace: string;
@@ -99,12 +105,12 @@ async function takeDisruption(pipeline: Pipeline, call: WriteCall<Pod>, ref: Pod
   await retrying(pipeline, budgets, ref, async (stored) => {
     const budget = stored.object;
     const { status, metadata } = budget;
-    const refuse = (message: string) =>
+    const refuse = (message: string, retryAfterSeconds: number) =>
       tooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", retryAfterSeconds, [
         { reason: 'DisruptionBudget', message },
       ]);
     if (status === undefined || (status.observedGeneration ?? 0) < (metadata?.generation ?? 0)) {
-      throw refuse(`The disruption budget ${ref.name} is still being processed by the server.`);
+      throw refuse(`The disruption budget ${ref.name} is still being processed by the server.`, catchUpSeconds);
     }
     if (status.disruptionsAllowed < 0)
       throw forbiddenRequest(PodDisruptionBudget, ref.name, 'pdb disruptions allowed is negative');
@@ -118,6 +124,7 @@ async function takeDisruption(pipeline: Pipeline, call: WriteCall<Pod>, ref: Pod
     if (status.disruptionsAllowed === 0) {
       throw refuse(
         `The disruption budget ${ref.name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`,
+        noTime,
       );
     }
     if (call.dryRun) return;

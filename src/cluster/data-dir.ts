@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { identityOf, isAlive } from '#agent/process-identity.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
@@ -70,9 +70,6 @@ async function assertLayoutIsKnown(dir: string, writtenBy: string): Promise<void
     throw error;
   });
   if (text === undefined) {
-    // "tutti reset" will remove all of it one day.
-    if (!(await isDataDir(dir)))
-      throw new StartError(`The directory ${dir} has other things in it: choose an empty --data-dir, or a new one.`);
     await writeFileAtomically(file, `${JSON.stringify({ version: layoutVersion, writtenBy })}\n`);
     return;
   }
@@ -88,6 +85,23 @@ async function assertLayoutIsKnown(dir: string, writtenBy: string): Promise<void
         `this Tutti knows versions up to ${layoutVersion}. Start it with that Tutti or a newer one, or choose another --data-dir.`,
     );
   }
+}
+
+/**
+ * Removes the lock of a dead server. Another process may do the same at the same moment and have taken the lock
+ * since, so the file is moved aside first, and put back if it turns out to be a live one's.
+ */
+async function removeStale(dir: string, own: string): Promise<void> {
+  const aside = `${own}.stale`;
+  try {
+    await rename(lockOf(dir), aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  const moved = parseHolder(await readFile(aside, 'utf8'));
+  if (moved !== undefined && (await isAlive(moved))) await link(aside, lockOf(dir)).catch(() => undefined);
+  await rm(aside, { force: true });
 }
 
 /** Takes the lock by a hard link, which either makes a whole file or fails. */
@@ -109,11 +123,53 @@ async function lock(dir: string, holder: Holder): Promise<void> {
             `Stop it with "tutti down --data-dir ${dir}", or choose another --data-dir.`,
         );
       }
-      await rm(lockOf(dir), { force: true });
+      await removeStale(dir, own);
     }
   } finally {
     await rm(own, { force: true });
   }
+}
+
+/** Not Node's own recursive mkdir, which turns EROFS into ENOENT and never ends below /proc. */
+async function makeDirectory(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const isThere = code !== 'ENOENT' && (await stat(dir).catch(() => undefined))?.isDirectory() === true;
+    if (isThere) return;
+    if (code !== 'ENOENT' || path.dirname(dir) === dir) throw error;
+    await makeDirectory(path.dirname(dir));
+    await mkdir(dir, { mode: 0o700 }).catch((again: NodeJS.ErrnoException) => {
+      if (again.code !== 'EEXIST') throw again;
+    });
+  }
+}
+
+const unwritable = new Set(['EACCES', 'EROFS', 'EPERM', 'ENOENT']);
+
+function startErrorOf(error: unknown, dir: string): unknown {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC') return new StartError(`The disk that holds the data directory ${dir} is full.`, error);
+  if (unwritable.has(code))
+    return new StartError(`The data directory ${dir} cannot be written (${code}): choose another --data-dir.`, error);
+  if (code === 'ENOTDIR' || code === 'EEXIST')
+    return new StartError(`${dir} is no directory: choose another --data-dir.`, error);
+  return error;
+}
+
+/**
+ * Makes `dir` if it is not there. Throws `StartError` if that fails, or if it holds other things than a cluster:
+ * "tutti reset" would remove all of it one day.
+ */
+export async function makeDataDir(dir: string): Promise<void> {
+  try {
+    await makeDirectory(dir);
+  } catch (error) {
+    throw startErrorOf(error, dir);
+  }
+  if (!(await isDataDir(dir)))
+    throw new StartError(`The directory ${dir} has other things in it: choose an empty --data-dir, or a new one.`);
 }
 
 /**
@@ -125,22 +181,12 @@ export async function openDataDir(dir: string, options: { writtenBy: string; now
   const self = await identityOf(process.pid);
   if (self === undefined) throw new Error('This process does not find itself in /proc');
   let holder: Holder = { ...self, startedAt: options.now };
+  await makeDataDir(absolute);
   try {
-    await mkdir(absolute, { recursive: true, mode: 0o700 });
     await assertLayoutIsKnown(absolute, options.writtenBy);
     await lock(absolute, holder);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOSPC') throw new StartError(`The disk that holds the data directory ${absolute} is full.`, error);
-    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
-      throw new StartError(
-        `The data directory ${absolute} cannot be written (${code}): choose another --data-dir.`,
-        error,
-      );
-    }
-    if (code === 'ENOTDIR' || code === 'EEXIST')
-      throw new StartError(`${absolute} is no directory: choose another --data-dir.`, error);
-    throw error;
+    throw startErrorOf(error, absolute);
   }
   return {
     path: absolute,

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { rm, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { isDataDir } from '#cluster/data-dir.ts';
 import { resetHost } from '#cluster/reset-host.ts';
 import { stopServer } from './down.ts';
 import { UsageError } from './fail.ts';
@@ -34,6 +35,12 @@ export function registerReset(program: Command): void {
     .addOption(dataDirOption())
     .option('-y, --yes', 'do not ask')
     .action(async ({ dataDir, yes }: DataDirOptions & { yes?: boolean }) => {
+      if (!(await isDataDir(dataDir))) {
+        throw new UsageError(
+          `${dataDir} is not the data directory of a cluster, and reset would remove all of it.`,
+          'name the --data-dir that "tutti up" was given',
+        );
+      }
       if (yes !== true && !(await confirm(dataDir))) return;
       await step(standardOutput, 'Server', async (detail) => {
         if (!(await stopServer(dataDir))) detail('none was running');

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { Option, type Command } from 'commander';
 import { startAllInOne, type AllInOne } from '#cluster/all-in-one.ts';
-import { holderOf, isDataDir } from '#cluster/data-dir.ts';
+import { holderOf, makeDataDir } from '#cluster/data-dir.ts';
 import type { LogLevel } from '#cluster/log-file.ts';
 import { systemClock } from '#lib/clock.ts';
 import { UsageError } from './fail.ts';
@@ -64,11 +64,7 @@ async function detach(options: UpOptions): Promise<void> {
     process.stdout.write(`A server with pid ${other.pid} already runs on ${options.dataDir}.\n`);
     return;
   }
-  if (!(await isDataDir(options.dataDir)))
-    throw new UsageError(
-      `The directory ${options.dataDir} has other things in it.`,
-      'choose an empty --data-dir, or a new one',
-    );
+  await makeDataDir(path.resolve(options.dataDir));
   mkdirSync(path.join(options.dataDir, 'logs'), { recursive: true, mode: 0o700 });
   const output = path.join(options.dataDir, 'logs', 'up.log');
   const out = openSync(output, 'w', 0o600);

@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { identityOf, isAlive } from '#agent/process-identity.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';

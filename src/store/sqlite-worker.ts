@@ -21,8 +21,11 @@ import { revision, type Entry, type Key, type Page, type Revision, type Write } 
  * finds the newest row of a key and the state at any kept revision.
  */
 const writesPerCommitMax = 1024;
-/** Rows one compaction step looks at before waiting commits get their turn. */
+/** Rows one compaction step looks at, and free pages it gives back to the disk, before waiting commits get their turn. */
 const compactRowsMax = 500;
+const vacuumPagesMax = 500;
+/** Free pages that are kept: they are what the next writes go to. */
+const freePagesKept = 1000;
 
 interface Row {
   readonly id: bigint;
@@ -84,7 +87,7 @@ class SqliteLog {
     this.#db = new DatabaseSync(file, { readBigInts: true });
     // The file belongs to this thread alone, so the exclusive mode that needs no shared memory is safe and quicker.
     this.#db.exec(
-      'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8000;',
+      'PRAGMA auto_vacuum=INCREMENTAL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8000;',
     );
     assertSchemaIsKnown(this.#db, file);
     createSchema(this.#db);
@@ -239,7 +242,7 @@ class SqliteLog {
       gone: bigint;
     }[];
     const last = rows.at(-1);
-    if (last === undefined) return false;
+    if (last === undefined) return this.#vacuumStep();
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       for (const row of rows) {
@@ -254,7 +257,16 @@ class SqliteLog {
       throw error;
     }
     this.#sweptId = last.id;
-    return rows.length === compactRowsMax;
+    return true;
+  }
+
+  /** Gives some free pages back to the disk. True while there are more than it keeps. */
+  #vacuumStep(): boolean {
+    const free = Number((this.#db.prepare('PRAGMA freelist_count').get() as { freelist_count: bigint }).freelist_count);
+    const pages = Math.min(vacuumPagesMax, free - freePagesKept);
+    if (pages <= 0) return false;
+    this.#db.exec(`PRAGMA incremental_vacuum(${pages})`);
+    return true;
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -82,6 +82,23 @@ test('compaction removes superseded rows and keeps the revision, also across a r
   const { n } = db.prepare('SELECT count(*) AS n FROM log').get() as { n: number };
   db.close();
   assert.ok(n <= 56, `${n} rows`);
+});
+
+test('space that compaction frees goes back to the disk', async ({ signal }) => {
+  using place = temporaryDirectory();
+  const value = new Uint8Array(4000);
+  {
+    await using store = await sqliteStore(place.file);
+    const put = (i: number) => store.commit([{ do: 'put', key: `/k${i}`, value }], { signal });
+    for (let i = 0; i < 4000; i += 100) await Promise.all(Array.from({ length: 100 }, (_, j) => put(i + j)));
+    const gone = (i: number) => store.commit([{ do: 'delete', key: `/k${i}` }], { signal });
+    for (let i = 0; i < 4000; i += 100) await Promise.all(Array.from({ length: 100 }, (_, j) => gone(i + j)));
+    await store.compact(await store.current({ signal }), { signal });
+    // Steps of the compaction take turns with calls: when a call waits for nothing more, it is over.
+    for (let turn = 0; turn < 1000; turn++) await store.get('/k0', { signal });
+  }
+  const { size } = statSync(place.file);
+  assert.ok(size < 8_000_000, `${size} bytes are left of 16 million`);
 });
 
 test('a database of a newer schema is refused by name', async () => {

@@ -12,6 +12,7 @@ import { SelfSubjectAccessReview } from './authorization/self-subject-access-rev
 import { SelfSubjectRulesReview } from './authorization/self-subject-rules-review.ts';
 import { SubjectAccessReview } from './authorization/subject-access-review.ts';
 import { HorizontalPodAutoscaler } from './autoscaling/horizontal-pod-autoscaler.ts';
+import { HorizontalPodAutoscaler as HorizontalPodAutoscalerV1 } from './autoscaling/horizontal-pod-autoscaler-v1.ts';
 import { Scale } from './autoscaling/scale.ts';
 import { CronJob } from './batch/cron-job.ts';
 import { Job } from './batch/job.ts';
@@ -75,6 +76,7 @@ export const builtinKinds: readonly Kind[] = [
   SelfSubjectAccessReview,
   SelfSubjectRulesReview,
   SubjectAccessReview,
+  HorizontalPodAutoscalerV1,
   HorizontalPodAutoscaler,
   CronJob,
   Job,

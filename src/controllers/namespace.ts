@@ -17,8 +17,8 @@ const againMsMin = 100;
 const againMsMax = 15_000;
 
 /** Kinds whose objects live in namespaces and can be listed and deleted. */
-export function isNamespaceContent({ namespaced, verbs = allVerbs }: Kind): boolean {
-  return namespaced && verbs.includes('list') && verbs.includes('deletecollection');
+export function isNamespaceContent({ namespaced, view, verbs = allVerbs }: Kind): boolean {
+  return namespaced && view === undefined && verbs.includes('list') && verbs.includes('deletecollection');
 }
 
 /**

@@ -19,11 +19,14 @@ export class OwnerGraph {
   readonly #byName: ReadonlyMap<string, Kind>;
   readonly #byGroupKind: ReadonlyMap<string, Kind>;
 
-  /** Of `kinds`, those are used that can be watched and deleted; events own nothing and are owned by none. */
+  /**
+   * Of `kinds`, those are used that can be watched and deleted, and are no view of another; events own nothing and are
+   * owned by none.
+   */
   constructor(kinds: readonly Kind[]) {
     this.kinds = kinds.filter(
-      ({ kind, verbs = allVerbs }) =>
-        kind !== 'Event' && ['list', 'watch', 'delete'].every((verb) => verbs.includes(verb)),
+      ({ kind, view, verbs = allVerbs }) =>
+        kind !== 'Event' && view === undefined && ['list', 'watch', 'delete'].every((verb) => verbs.includes(verb)),
     );
     this.#byName = new Map(this.kinds.map((kind) => [nameOf(kind), kind]));
     this.#byGroupKind = new Map(this.kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind]));

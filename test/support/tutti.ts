@@ -40,9 +40,9 @@ export class Tutti implements AsyncDisposable {
     this.#args = args;
   }
 
-  /** Starts a cluster and waits for its ready line. `args` go to `tutti up`. */
-  static async up(args: readonly string[] = []): Promise<Tutti> {
-    const self = new Tutti(mkdtempSync(path.join(tmpdir(), 'tutti-')), await freePort(), args);
+  /** Starts a cluster and waits for its ready line. `args` go to `tutti up`; `dataDir` is removed with it. */
+  static async up(args: readonly string[] = [], { dataDir }: { readonly dataDir?: string } = {}): Promise<Tutti> {
+    const self = new Tutti(dataDir ?? mkdtempSync(path.join(tmpdir(), 'tutti-')), await freePort(), args);
     try {
       await self.start();
     } catch (error) {

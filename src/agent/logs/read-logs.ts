@@ -25,7 +25,8 @@ export interface ReadLogOptions {
 const blockBytes = 64 * 1024;
 /** Lines of the runtime are shorter; what is longer is no log. */
 const lineBytesMax = 256 * 1024;
-const lookEveryMs = 1000;
+/** Whoever waits for a command's output waits this long for its end at most. */
+const lookEveryMs = 200;
 const newline = 10;
 
 /** A container's log as it wrote it, from all files that rotation left, and as it goes on. */
@@ -142,7 +143,7 @@ async function indexOf(file: FileHandle, paths: readonly string[]): Promise<numb
   return inodes.indexOf(ino);
 }
 
-/** Wakes at every change in the directory, and once a second for what a watch cannot tell. */
+/** Wakes at every change in the directory, and at a beat for what a watch cannot tell. */
 function watchDir(dir: string, { clock, signal }: ReadLogOptions): { next(): Promise<void> } & Disposable {
   let wake: () => void = () => {};
   let changed = false;

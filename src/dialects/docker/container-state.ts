@@ -40,8 +40,8 @@ export function stateOf(record: ContainerRecord, now: number): ContainerState {
   const isDeleting = pod.metadata?.deletionTimestamp !== undefined;
   const failure = failureOf(record);
   const word = (): ContainerState['status'] => {
-    if (running !== undefined) return 'running';
     if (isOver) return 'exited';
+    if (running !== undefined) return 'running';
     if (isDeleting) return 'removing';
     if (terminated !== undefined) return willRestart(record, terminated.exitCode) ? 'restarting' : 'exited';
     return last === undefined ? 'created' : 'restarting';

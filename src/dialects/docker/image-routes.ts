@@ -82,7 +82,7 @@ async function pull(context: DockerContext, { query, headers, signal }: Call, re
   const line = (value: unknown) => res.write(`${JSON.stringify(value)}\r\n`);
   line({ status: `Pulling from ${shown.replace(/[:@][^/]*$/, '')}`, id: shown.split(/[:@]/).at(-1) ?? 'latest' });
   try {
-    const verdict = await pullImage(context, canonical, query.get('platform') ?? '', signal);
+    const verdict = await pullImage(context, canonical, 'Always', query.get('platform') ?? '', signal);
     if (verdict.ok) {
       images.remember(canonical);
       events.add(imageEvent(shown, 'pull', clock.now()));

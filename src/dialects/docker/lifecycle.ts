@@ -17,6 +17,7 @@ import { withTag } from './image-names.ts';
 import type { Images } from './images.ts';
 import { marks } from './marks.ts';
 import { inventName, parseContainerName } from './names.ts';
+import { pullImage } from './pull.ts';
 import { startFailure } from './start-failure.ts';
 
 export interface LifecycleOptions {
@@ -52,7 +53,7 @@ export class Lifecycle {
     platform: string,
     signal: AbortSignal,
   ): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
-    const { client, clock, containers, images, namespace, random } = this.#options;
+    const { client, clock, containers, namespace, random } = this.#options;
     const isTaken = (name: string) => containers.byName(name) !== undefined;
     const name =
       wantedName === null || wantedName === '' ? inventName(isTaken, random) : parseContainerName(wantedName);
@@ -62,7 +63,7 @@ export class Lifecycle {
     const created = new Date(clock.now()).toISOString();
     const isPortTaken = (port: number) => this.#holdsPort(port);
     const { pod, warnings } = podOf({ body, id, name, namespace, created, platform, gated: true, isPortTaken });
-    if (!images.has(body.Image ?? '')) throw noSuchImage(withTag(body.Image ?? ''));
+    if (!(await this.#isPresent(body.Image ?? '', platform, signal))) throw noSuchImage(withTag(body.Image ?? ''));
     try {
       containers.apply(await client.create(Pod, pod, { signal }));
     } catch (error) {
@@ -70,6 +71,15 @@ export class Lifecycle {
       throw nameTaken(name, containers.byName(name)?.id ?? `of pod "${pod.metadata?.name ?? ''}"`);
     }
     return { id, warnings };
+  }
+
+  /** Nodes report their images now and then: before one is called missing, a node is asked. */
+  async #isPresent(image: string, platform: string, signal: AbortSignal): Promise<boolean> {
+    const { images } = this.#options;
+    if (images.has(image)) return true;
+    const { ok } = await pullImage(this.#options, image, 'Never', platform, signal);
+    if (ok) images.remember(image);
+    return ok;
   }
 
   #holdsPort(port: number): boolean {

@@ -35,12 +35,13 @@ export function pullVerdict({ status }: Pod): Verdict | undefined {
 }
 
 /**
- * Has a node pull `image`, by a pod that lives for the pull alone. Resolves with what came of it, and leaves no pod
- * behind. Throws Timeout after a quarter of an hour.
+ * Has a node pull `image`, or with `Never` only look whether it has it, by a pod that lives for this alone. Resolves
+ * with what came of it, and leaves no pod behind. Throws Timeout after a quarter of an hour.
  */
 export async function pullImage(
   { client, clock, namespace, random }: PullContext,
   image: string,
+  policy: 'Always' | 'Never',
   platform: string,
   signal: AbortSignal,
 ): Promise<Verdict> {
@@ -54,7 +55,7 @@ export async function pullImage(
     kind: 'Pod',
     metadata: { name, namespace, labels: { [marks.pull]: 'true' }, annotations: { [`${markPrefix}image`]: canonical } },
     spec: {
-      containers: [{ name: 'pull', image: canonical, imagePullPolicy: 'Always', command: [noProgram] }],
+      containers: [{ name: 'pull', image: canonical, imagePullPolicy: policy, command: [noProgram] }],
       restartPolicy: 'Never',
       terminationGracePeriodSeconds: 0,
       automountServiceAccountToken: false,

@@ -22,7 +22,8 @@ export function startFailure(record: ContainerRecord): StartFailure | undefined 
   );
   if (unplaced !== undefined)
     return { message: placementMessage(record, unplaced.message ?? ''), exitCode: 128, isRequests: false };
-  const { reason = '', message = '' } = statusOf(record)?.state?.waiting ?? {};
+  const { waiting, terminated } = statusOf(record)?.state ?? {};
+  const { reason = '', message = '' } = waiting ?? terminated ?? {};
   if (hopeless.test(reason)) {
     const exitCode = /permission denied/i.test(message)
       ? 126

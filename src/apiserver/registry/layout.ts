@@ -1,3 +1,4 @@
+import { conform } from '#machinery/conform.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import { tooLarge } from '#machinery/status-error.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
@@ -62,13 +63,34 @@ export class Layout<T extends ApiObject = ApiObject> {
     return bytes;
   }
 
+  /**
+   * An object out of the store, as this server would have stored it: who wrote it may have been another version, which
+   * knew fewer defaults or more fields. What cannot be read by the schema is left as it is.
+   */
   decode(entry: Entry): StoredObject<T> {
-    return new StoredObject(this, entry.key, this.#canonical(entry.value), entry.modified);
+    const { key, modified } = entry;
+    const value = this.#canonical(entry.value);
+    const object = parse(value) as T;
+    const today = this.#today(object);
+    return today === object
+      ? new StoredObject(this, key, value, modified)
+      : new StoredObject(this, key, this.encode(today), modified);
+  }
+
+  /** The very same object if nothing is to be done. */
+  #today(object: T): T {
+    const { value, errors } = conform(this.kind.schema, object);
+    if (errors.length > 0) return object;
+    const conforming = value as T; // it conforms to the schema that T was generated from
+    return this.kind.defaults?.(conforming) ?? conforming;
   }
 
   /** Values written by anything else than `encode()` are brought into its form. */
   #canonical(value: Uint8Array): Uint8Array {
-    if (this.head.compare(value, 0, this.head.length) === 0) return value;
-    return this.encode(JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T);
+    return this.head.compare(value, 0, this.head.length) === 0 ? value : this.encode(parse(value) as T);
   }
+}
+
+function parse({ buffer, byteOffset, byteLength }: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString()) as unknown;
 }

@@ -21,7 +21,13 @@ export async function mergeIntoUsers(file: string): Promise<string> {
   }
   const target = userKubeconfig(process.env);
   const entry = { server: server.url, authority: server.ca, user: { certificate: server.cert, key: server.key } };
-  const backup = await mergeKubeconfigFile(target, entry);
+  const backup = await mergeKubeconfigFile(target, entry).catch((error: Error) => {
+    const [problem] = error.message.split('\n');
+    throw new UsageError(
+      `${target} was left as it is. ${problem}`,
+      `mend that file, or use ${file} by itself: export KUBECONFIG=${file}`,
+    );
+  });
   return `${target} has the context "tutti"${backup === undefined ? '' : ` (a copy of the file before: ${backup})`}`;
 }
 

@@ -235,7 +235,9 @@ test('ports and addresses that are taken are refused with their field', async ()
 test('objects for elsewhere are refused: wrong kind, wrong namespace, no such namespace, unknown format', async () => {
   assert.deepEqual(
     await refused('POST', configMaps, pod('z')),
-    badRequest('the object provided is unrecognized: its kind is "Pod", expected "ConfigMap"'),
+    badRequest(
+      'Pod in version "v1" cannot be handled as a ConfigMap: the request is for a ConfigMap, its body is a Pod',
+    ),
   );
   const elsewhere = { ...configMap('m', {}), metadata: { name: 'm', namespace: 'other' } };
   assert.equal((await refused('POST', configMaps, elsewhere)).code, 400);

@@ -10,7 +10,7 @@ import type { Scale } from '#api/autoscaling/scale.ts';
 import type { UserInfo } from '#client/client.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
-import { methodNotAllowed, notFoundError, unavailable, type Status } from '#machinery/status-error.ts';
+import { badRequest, methodNotAllowed, notFoundError, unavailable, type Status } from '#machinery/status-error.ts';
 import type { Store } from '#store/store.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
@@ -229,7 +229,7 @@ export class Api implements AsyncDisposable {
         await bindPod(this.#pipeline, call, ref, (await body(Binding)) as Binding);
         return done(201);
       case '/pods/eviction':
-        await evictPod(this.#pipeline, call, ref, deletionOf(await body(Eviction)));
+        await this.#evict(call, ref, await body(Eviction));
         return done(201);
       case '/serviceaccounts/token':
         return this.#token(ref, (await body(TokenRequest)) as TokenRequest, context);
@@ -355,6 +355,13 @@ export class Api implements AsyncDisposable {
     const { stored } = this.#face(target.kind);
     await deleteListed(this.#pipeline, { kind: stored, attributes, context, dryRun }, listing.items, options);
     return listing;
+  }
+
+  async #evict(call: WriteCall<Pod>, ref: { namespace: string; name: string }, eviction: Eviction): Promise<void> {
+    const { name = ref.name } = eviction.metadata ?? {};
+    if (name !== ref.name) throw badRequest('name in URL does not match name in Eviction object');
+    const { dryRun, ...deletion } = deletionOf(eviction);
+    await evictPod(this.#pipeline, { ...call, dryRun: call.dryRun || dryRun }, ref, deletion);
   }
 
   async #token(ref: { namespace: string; name: string }, request: TokenRequest, context: RequestContext) {

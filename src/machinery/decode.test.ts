@@ -24,7 +24,7 @@ test('decode() refuses, warns of or ignores unknown and repeated fields, as the 
   assert.throws(() => decode(kind, body, { validation: 'Strict', duplicates }), {
     reason: 'BadRequest',
     message:
-      'Deployment in version "apps/v1" cannot be handled as a Deployment: strict decoding error: duplicate field "replicas", unknown field "extra"',
+      'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: duplicate field "replicas", unknown field "extra"',
   });
   const warned = decode(kind, body, { validation: 'Warn', duplicates });
   assert.deepEqual(warned, {
@@ -38,6 +38,6 @@ test('decode() refuses a wrong type whatever the client wishes', () => {
   assert.throws(() => decode(kind, { replicas: 'x' }, { validation: 'Ignore' }), {
     code: 400,
     message:
-      'Deployment in version "apps/v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field Deployment.replicas of type int32',
+      'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field Deployment.replicas of type int32',
   });
 });

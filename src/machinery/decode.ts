@@ -1,7 +1,7 @@
 import { conform } from './conform.ts';
-import { apiVersionOf, type Kind } from './kind.ts';
+import type { Kind } from './kind.ts';
 import type { ApiObject } from './object.ts';
-import { badRequest } from './status-error.ts';
+import { badRequest, type StatusError } from './status-error.ts';
 
 /** What a client wants done about unknown and duplicate fields: the `fieldValidation` parameter of writes. */
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
@@ -19,11 +19,16 @@ export interface Decoded<T> {
 export function decode<T extends ApiObject>(
   kind: Kind<T>,
   body: unknown,
-  { validation, duplicates = [] }: { validation: FieldValidation; duplicates?: readonly string[] },
+  options: {
+    readonly validation: FieldValidation;
+    readonly duplicates?: readonly string[];
+    /** Makes the error; BadRequest naming the kind unless given. */
+    readonly refuse?: (detail: string) => StatusError;
+  },
 ): Decoded<T> {
+  const { validation, duplicates = [], refuse = (detail) => cannotBeHandled(kind, kind, detail) } = options;
   const { value, unknown, errors } = conform(kind.schema, body);
-  const cannot = `${kind.kind} in version ${JSON.stringify(apiVersionOf(kind))} cannot be handled as a ${kind.kind}`;
-  if (errors[0] !== undefined) throw badRequest(`${cannot}: ${errors[0]}`);
+  if (errors[0] !== undefined) throw refuse(errors[0]);
   const warnings =
     validation === 'Ignore'
       ? []
@@ -32,7 +37,18 @@ export function decode<T extends ApiObject>(
           ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
         ];
   if (validation === 'Strict' && warnings.length > 0) {
-    throw badRequest(`${cannot}: strict decoding error: ${warnings.join(', ')}`);
+    throw refuse(`strict decoding error: ${warnings.join(', ')}`);
   }
   return { object: value as T, warnings }; // it conforms to the schema that T was generated from
+}
+
+/** Upstream's words for a body that is not what its URL takes; it names the version without the group. */
+export function cannotBeHandled(
+  found: { readonly kind: string; readonly version: string },
+  wanted: { readonly kind: string },
+  detail: string,
+): StatusError {
+  return badRequest(
+    `${found.kind} in version ${JSON.stringify(found.version)} cannot be handled as a ${wanted.kind}: ${detail}`,
+  );
 }

@@ -8,20 +8,20 @@ export function timestamp(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
-/** The namespace a body names must be the one of the request, and be absent for cluster-scoped kinds. Throws BadRequest. */
+/**
+ * The namespace a body names must be the one of the request; what lives in none loses it. Throws BadRequest.
+ * Source: k8s.io/apiserver/pkg/registry/rest/meta.go (EnsureObjectNamespaceMatchesRequestNamespace).
+ */
 export function inNamespace<T extends ApiObject>(kind: Kind<T>, object: T, namespace: string | undefined): T {
   const own = object.metadata?.namespace ?? '';
   if (!kind.namespaced) {
-    if (own !== '') {
-      throw badRequest('namespace may not be set: the resource is cluster-scoped');
-    }
-    return object;
+    if (own === '') return object;
+    const { namespace: _none, ...metadata } = object.metadata ?? {};
+    return { ...object, metadata };
   }
   if (own === namespace) return object;
   if (own !== '') {
-    throw badRequest(
-      `the namespace of the provided object does not match the namespace sent on the request: ${JSON.stringify(own)} is not ${JSON.stringify(namespace)}`,
-    );
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
   return { ...object, metadata: { ...object.metadata, namespace: namespace ?? '' } };
 }

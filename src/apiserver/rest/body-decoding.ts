@@ -86,7 +86,10 @@ export async function readPatch(exchange: Exchange): Promise<PatchBody> {
       `the body of the request was in an unknown format - accepted media types include: ${Object.keys(patchTypes).join(', ')}`,
     );
   }
-  return { type, patch: parseJson(await readBody(exchange)) };
+  const bytes = await readBody(exchange);
+  const patch = parseJson(bytes);
+  const duplicates = fieldValidationOf(exchange.query) === 'Ignore' ? [] : duplicateFields(decodeText(bytes), patch);
+  return { type, patch, duplicates };
 }
 
 interface DeleteOptionsBody {

@@ -1,8 +1,10 @@
 import type { Eviction } from '#api/policy/eviction.ts';
 import { PodDisruptionBudget } from '#api/policy/pod-disruption-budget.ts';
 import { Pod } from '#api/core/pod.ts';
+import { notSupported } from '#machinery/field-error.ts';
 import { selectorOf } from '#machinery/labels.ts';
-import { forbiddenRequest, internalError, tooManyRequests } from '#machinery/status-error.ts';
+import { forbiddenRequest, internalError, invalidObject, tooManyRequests } from '#machinery/status-error.ts';
+import type { PropagationPolicy } from '../registry/deletion.ts';
 import { timestamp } from '../registry/object-meta.ts';
 import { selectionOf } from '../registry/selection.ts';
 import { deleteObject, type DeletionOptions } from './delete.ts';
@@ -55,15 +57,26 @@ export async function evictPod(
   });
 }
 
-/** Reads the deletion an Eviction asks for. */
-export function deletionOf({ deleteOptions = {} }: Eviction): DeletionOptions {
-  const { gracePeriodSeconds, propagationPolicy, preconditions } = deleteOptions;
+/** Reads the deletion an Eviction asks for; it may ask for a dry run too. Throws Invalid. */
+export function deletionOf({ deleteOptions = {} }: Eviction): DeletionOptions & { readonly dryRun: boolean } {
+  const { gracePeriodSeconds, propagationPolicy, preconditions, dryRun = [] } = deleteOptions;
+  const errors = [
+    ...dryRun.filter((value) => value !== 'All').map((value) => notSupported('dryRun', value, ['All'])),
+    ...(propagationPolicy === undefined || isPolicy(propagationPolicy)
+      ? []
+      : [notSupported('propagationPolicy', propagationPolicy, propagationPolicies)]),
+  ];
+  if (errors.length > 0) throw invalidObject({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors);
   return {
     gracePeriodSeconds,
-    propagationPolicy: propagationPolicy as DeletionOptions['propagationPolicy'],
+    propagationPolicy: propagationPolicy !== undefined && isPolicy(propagationPolicy) ? propagationPolicy : undefined,
     preconditions,
+    dryRun: dryRun.length > 0,
   };
 }
+
+const propagationPolicies = ['Orphan', 'Background', 'Foreground'] as const;
+const isPolicy = (text: string): text is PropagationPolicy => (propagationPolicies as readonly string[]).includes(text);
 
 /** Pods that serve nobody, or go anyway, count for no budget. */
 function leavesByItself({ metadata, status }: Pod): boolean {

@@ -1,10 +1,11 @@
 import type { FieldValidation } from '#machinery/decode.ts';
+import { invalid } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { applyJsonPatch } from '#machinery/patch/json-patch.ts';
 import { applyMergePatch } from '#machinery/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '#machinery/patch/strategic-merge-patch.ts';
-import { unsupportedMediaType } from '#machinery/status-error.ts';
+import { invalidObject, unsupportedMediaType, type StatusError } from '#machinery/status-error.ts';
 import { unreachable } from '#lib/unreachable.ts';
 import { readObject } from '../codec.ts';
 import type { Wanted } from './update.ts';
@@ -13,6 +14,8 @@ import type { Wanted } from './update.ts';
 export interface PatchBody {
   readonly type: 'json' | 'merge' | 'strategic';
   readonly patch: unknown;
+  /** Fields that occur twice in the patch. */
+  readonly duplicates?: readonly string[];
 }
 
 /** Server-side apply is a later issue; clients fall back or say so. */
@@ -27,7 +30,16 @@ export function patchedBy<T extends ApiObject>(
   body: PatchBody,
   options: { readonly validation: FieldValidation; readonly warn: (text: string) => void },
 ): Wanted<T> {
-  return async (stored) => readObject(kind, applied(kind, body, stored), options);
+  const { duplicates = [] } = body;
+  return async (stored) => {
+    const patched = applied(kind, body, stored);
+    return readObject(kind, patched, { ...options, duplicates, refuse: (detail) => invalidPatch(patched, detail) });
+  };
+}
+
+/** A patch that makes of an object what it cannot be. Source: k8s.io/apiserver/pkg/endpoints/handlers/patch.go. */
+function invalidPatch(patched: unknown, detail: string): StatusError {
+  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', patched, detail)]);
 }
 
 function applied<T extends ApiObject>(kind: Kind<T>, { type, patch }: PatchBody, stored: T): T {

@@ -43,8 +43,11 @@ export interface WriteHook {
   removed(stored: ApiObject): void;
 }
 
-/** How often a write that others keep outrunning is tried. */
-export const attemptsMax = 5;
+/**
+ * How often a write that others keep outrunning is tried. Each failure means that another write landed, so this many
+ * callers may change one object at once without preconditions and none is refused.
+ */
+export const attemptsMax = 100;
 
 /**
  * Runs `attempt` on the newest state of an object until its write lands. Throws NotFound if there is none, and

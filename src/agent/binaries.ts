@@ -40,3 +40,24 @@ export async function findCniDir(): Promise<string | undefined> {
   }
   return undefined;
 }
+
+/** What a node cannot be without, and the package that Debian and Ubuntu have it in. */
+const needed = [
+  { name: 'containerd', debianPackage: 'containerd' },
+  { name: 'ctr', debianPackage: 'containerd' },
+  { name: 'runc', debianPackage: 'runc' },
+  { name: 'nft', debianPackage: 'nftables' },
+  { name: 'ip', debianPackage: 'iproute2' },
+] as const;
+
+/** The programs that keep this host from running containers, and the packages to install; both empty if none does. */
+export async function missingPrograms(): Promise<{ names: readonly string[]; packages: readonly string[] }> {
+  const missing: { name: string; debianPackage: string }[] = [];
+  for (const each of needed) if ((await findProgram(each.name)) === undefined) missing.push(each);
+  if ((await findCniDir()) === undefined)
+    missing.push({ name: 'the CNI plugins', debianPackage: 'containernetworking-plugins' });
+  return {
+    names: missing.map(({ name }) => name),
+    packages: [...new Set(missing.map(({ debianPackage }) => debianPackage))],
+  };
+}

@@ -3,7 +3,8 @@ import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { Option, type Command } from 'commander';
-import { startAllInOne, type AllInOne } from '#cluster/all-in-one.ts';
+import { missingPrograms } from '#agent/binaries.ts';
+import { startAllInOne } from '#cluster/all-in-one.ts';
 import { holderOf, makeDataDir } from '#cluster/data-dir.ts';
 import type { LogLevel } from '#cluster/log-file.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -105,16 +106,26 @@ async function detach(options: UpOptions): Promise<void> {
 }
 
 /** Until the process is asked to end; a second signal ends it at once. */
-async function untilAskedToStop(cluster: AllInOne): Promise<void> {
+async function untilAskedToStop(): Promise<void> {
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve);
   });
   process.once(signal, () => process.exit(1));
-  await cluster[Symbol.asyncDispose]();
+}
+
+/** Before anything is started: what is missing would otherwise show pod by pod. */
+async function assertCanRunContainers(): Promise<void> {
+  const { names, packages } = await missingPrograms();
+  if (names.length > 0)
+    throw new UsageError(
+      `This host cannot run containers without ${names.join(', ')}: not installed.`,
+      `apt-get install ${packages.join(' ')}   (or "tutti up --sim": pretend nodes)`,
+    );
 }
 
 async function up(options: UpOptions): Promise<void> {
   const simNodes = simulatedNodes(options);
+  if (simNodes === undefined) await assertCanRunContainers();
   if (options.detach === true) return detach(options);
   // Counted from the start of the process: loading the code is part of what the user waits for.
   const sinceStart = () => process.uptime() * 1000;
@@ -128,10 +139,10 @@ async function up(options: UpOptions): Promise<void> {
     clock: systemClock,
   });
   const serving = sinceStart();
-  const stopping = untilAskedToStop(cluster);
+  const asked = untilAskedToStop();
   try {
-    const nodes = await Promise.race([cluster.nodesReady.then(() => 'ready' as const), stopping]);
-    if (nodes !== 'ready') return;
+    const nodes = await Promise.race([cluster.nodesReady.then(() => 'ready' as const), asked]);
+    if (nodes !== 'ready') return await cluster[Symbol.asyncDispose]();
   } catch (error) {
     await cluster[Symbol.asyncDispose]();
     throw error;
@@ -144,7 +155,8 @@ async function up(options: UpOptions): Promise<void> {
   if (cluster.dockerSocket !== undefined)
     process.stdout.write(`docker uses it with "docker -H unix://${cluster.dockerSocket}".\n`);
   process.send?.(line);
-  await stopping;
+  await asked;
+  await cluster[Symbol.asyncDispose]();
   if (simNodes === undefined)
     process.stdout.write(
       'The server has stopped. Containers run on: "tutti up" takes them over, "tutti down" stops them.\n',

@@ -34,10 +34,10 @@ interface DockerAuth {
 export function credentialsIn({ data = {} }: Secret, reference: ImageReference): readonly Init<AuthConfig>[] {
   const auths = authsOf(data);
   return Object.entries(auths)
-    .map(([registry, auth]) => ({ place: placeOf(registry), auth, registry }))
+    .map(([registry, auth]) => ({ place: placeOf(registry), auth }))
     .filter(({ place }) => fits(place, reference))
     .toSorted((a, b) => b.place.length - a.place.length)
-    .map(({ auth, registry }) => toConfig(auth, registry));
+    .map(({ auth }) => toConfig(auth, serverOf(reference)));
 }
 
 function authsOf(data: Readonly<Record<string, string>>): Readonly<Record<string, DockerAuth>> {
@@ -70,9 +70,17 @@ function fits(place: string, { domain, repository }: ImageReference): boolean {
   return repository === place || repository.startsWith(`${place}/`);
 }
 
+/**
+ * The server that the credentials are for, as containerd compares it: it reads a URL, fails on a bare `host:port`, and
+ * sends the credentials to no other host than that URL's.
+ */
+function serverOf({ domain }: ImageReference): string {
+  return `https://${domain === 'docker.io' ? 'registry-1.docker.io' : domain}`;
+}
+
 function toConfig(
   { username, password, auth, identitytoken, registrytoken }: DockerAuth,
-  registry: string,
+  serverAddress: string,
 ): Init<AuthConfig> {
   const decoded = auth === undefined ? '' : Buffer.from(auth, 'base64').toString();
   const colon = decoded.indexOf(':');
@@ -81,6 +89,6 @@ function toConfig(
     password: password ?? (colon < 0 ? '' : decoded.slice(colon + 1)),
     identityToken: identitytoken ?? '',
     registryToken: registrytoken ?? '',
-    serverAddress: registry,
+    serverAddress,
   };
 }

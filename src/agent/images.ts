@@ -36,6 +36,8 @@ export interface ImageRequest {
 }
 
 const parallelPullsMax = 4;
+/** Pods whose failed pulls are remembered; beyond it the oldest are forgotten and tried at once. */
+const backoffsMax = 1000;
 /** A name that is none is looked at again only because the pod may be given another. */
 const invalidRetryMs = 60_000;
 
@@ -87,66 +89,71 @@ export class Images {
   }
 
   async #pull(reference: ImageReference, request: ImageRequest, signal: AbortSignal): Promise<string> {
-    const key = reference.canonical;
-    const backoff = this.#backoffs.get(key);
-    const now = this.#clock.now();
+    // A pod's own: a new pod is not kept waiting for the failures of another, whose credentials may have been the reason.
+    const owner = `${request.sandbox.metadata?.uid ?? ''} ${reference.canonical}`;
+    const backoff = this.#backoffs.get(owner);
     if (backoff !== undefined) {
       const at = restartAt(backoff, backoff.failedAt);
-      if (at > now) {
+      if (at > this.#clock.now()) {
         throw new ImageError('ImagePullBackOff', `Back-off pulling image "${request.image}": ${backoff.message}`, at);
       }
     }
-    const running = this.#pulls.get(key);
-    if (running !== undefined) return running;
+    const credentials = await request.credentials(reference);
+    const same = `${reference.canonical} ${JSON.stringify(credentials)}`;
     request.onPull();
     // Others may wait for this pull too, so one waiter's end does not end it; its own bound does.
-    const pull = this.#pullNow(reference, request, signal).finally(() => this.#pulls.delete(key));
-    this.#pulls.set(key, pull);
-    return pull;
-  }
-
-  async #pullNow(reference: ImageReference, request: ImageRequest, signal: AbortSignal): Promise<string> {
-    const key = reference.canonical;
-    await this.#enter();
+    const pull =
+      this.#pulls.get(same) ??
+      this.#pullNow(reference, credentials, request, signal).finally(() => this.#pulls.delete(same));
+    this.#pulls.set(same, pull);
     try {
-      const ref = await this.#pullWith(reference, request, signal);
-      this.#backoffs.delete(key);
+      const ref = await pull;
+      this.#backoffs.delete(owner);
       return ref;
     } catch (error) {
       signal.throwIfAborted();
       const now = this.#clock.now();
       const message = `failed to pull image "${request.image}": ${(error as Error).message}`;
-      const before = this.#backoffs.get(key);
-      this.#backoffs.set(key, { ...afterRestart(before, before?.failedAt ?? now, now), failedAt: now, message });
+      this.#backoffs.delete(owner); // set anew, it is the youngest
+      this.#backoffs.set(owner, { ...afterRestart(backoff, backoff?.failedAt ?? now, now), failedAt: now, message });
+      const [oldest] = this.#backoffs.keys();
+      if (this.#backoffs.size > backoffsMax && oldest !== undefined) this.#backoffs.delete(oldest);
       throw new ImageError('ErrImagePull', message, now + pauseBeforeBackOffMs, { cause: error });
-    } finally {
-      this.#leave();
     }
   }
 
-  async #pullWith(reference: ImageReference, request: ImageRequest, signal: AbortSignal): Promise<string> {
-    const image = { image: reference.canonical };
-    const pull = async (auth?: Init<AuthConfig>) => {
-      const { imageRef } = await this.#cri.call(
-        'PullImage',
-        { image, sandboxConfig: request.sandbox, ...(auth === undefined ? {} : { auth }) },
-        { signal },
-      );
-      if (imageRef === '') throw badRequest('the runtime named no image after the pull');
-      return imageRef;
-    };
-    let last: unknown;
-    for (const auth of await request.credentials(reference)) {
-      try {
-        return await pull(auth);
-      } catch (error) {
-        signal.throwIfAborted();
-        last = error;
-        if (hasReason(error, 'NotFound')) break;
+  async #pullNow(
+    reference: ImageReference,
+    credentials: readonly Init<AuthConfig>[],
+    { sandbox }: ImageRequest,
+    signal: AbortSignal,
+  ): Promise<string> {
+    await this.#enter();
+    try {
+      const pull = async (auth?: Init<AuthConfig>) => {
+        const { imageRef } = await this.#cri.call(
+          'PullImage',
+          { image: { image: reference.canonical }, sandboxConfig: sandbox, ...(auth === undefined ? {} : { auth }) },
+          { signal },
+        );
+        if (imageRef === '') throw badRequest('the runtime named no image after the pull');
+        return imageRef;
+      };
+      let last: unknown;
+      for (const auth of credentials) {
+        try {
+          return await pull(auth);
+        } catch (error) {
+          signal.throwIfAborted();
+          last = error;
+          if (hasReason(error, 'NotFound')) break;
+        }
       }
+      if (last !== undefined) throw last;
+      return await pull();
+    } finally {
+      this.#leave();
     }
-    if (last !== undefined) throw last;
-    return pull();
   }
 
   async #enter(): Promise<void> {

@@ -1,7 +1,8 @@
 import { Scale } from '#api/autoscaling/scale.ts';
+import { forbidden } from '#machinery/field-error.ts';
 import { allVerbs, type Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
-import { badRequest, methodNotAllowed, type Status } from '#machinery/status-error.ts';
+import { invalidObject, methodNotAllowed, type Status } from '#machinery/status-error.ts';
 import type { Api, Target } from '../api.ts';
 import { subresourceVerbs } from '../discovery/subresources.ts';
 import { patchedBy } from '../verbs/patch.ts';
@@ -103,7 +104,11 @@ export class ResourceHandler {
   async #list(exchange: Exchange, target: Target<ApiObject>): Promise<void> {
     const representation = negotiateList(exchange, target.kind);
     const parameters = listParameters(exchange.query);
-    if (parameters.sendInitialEvents !== undefined) throw badRequest('sendInitialEvents is forbidden for list');
+    if (parameters.sendInitialEvents !== undefined) {
+      throw invalidObject({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
+        forbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list'),
+      ]);
+    }
     const listing = await this.#api.list(target, parameters, exchange.context);
     await sendList(exchange, representation, target.kind, listing, this.#api.clock.now());
   }

@@ -11,7 +11,6 @@ import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { unavailable } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
-import { etcdStore } from '#store/etcd.ts';
 import { sqliteStore } from '#store/sqlite.ts';
 import type { Store } from '#store/store.ts';
 import { startApiServer, admin, type ApiServer } from './api-server.ts';
@@ -21,6 +20,7 @@ import { runCompactor } from './compactor.ts';
 import { ControlPlane } from './control-plane.ts';
 import { controllersOf, pretendClusterCidr } from './controllers.ts';
 import { StartError, openDataDir } from './data-dir.ts';
+import { releaseIdleMemory } from './idle-memory.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { fileLog, type LogLevel } from './log-file.ts';
 import type { NodeCommand, NodeMessage, NodeWorkerOptions } from './node-protocol.ts';
@@ -62,6 +62,8 @@ const network = {
 const storeOpenMsMax = 15_000;
 const nodeReadyMsMax = 60_000;
 const nodeStopMsMax = 10_000;
+/** The node's thread makes few objects at a time: room for more would only be kept. */
+const nodeYoungMegabytesMax = 6;
 
 /** A node's name is a DNS label made of the host's. */
 export function nodeNameOf(host: string): string {
@@ -74,9 +76,9 @@ export function nodeNameOf(host: string): string {
 }
 
 async function openStore({ dataDir, etcdEndpoints }: AllInOneOptions): Promise<Store> {
-  return etcdEndpoints.length === 0
-    ? sqliteStore(path.join(dataDir, 'state.db'))
-    : etcdStore({ endpoints: etcdEndpoints }, { signal: AbortSignal.timeout(storeOpenMsMax) });
+  if (etcdEndpoints.length === 0) return sqliteStore(path.join(dataDir, 'state.db'));
+  const { etcdStore } = await import('#store/etcd.ts'); // loaded by those alone who have an etcd: it needs some 8 MB
+  return etcdStore({ endpoints: etcdEndpoints }, { signal: AbortSignal.timeout(storeOpenMsMax) });
 }
 
 /** Starts this host's own node in a thread; `running` resolves once its agent works, and rejects if it cannot. */
@@ -85,7 +87,12 @@ function startNodeThread(
   log: Log,
 ): { readonly running: Promise<void>; stop(): Promise<void> } {
   const file = import.meta.url.endsWith('.ts') ? './node-worker.ts' : './node-worker.js';
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: options, name: 'tutti-node', execArgv: [] });
+  const worker = new Worker(new URL(file, import.meta.url), {
+    workerData: options,
+    name: 'tutti-node',
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: nodeYoungMegabytesMax },
+  });
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const running = new Promise<void>((resolve, reject) => {
     worker.on('message', (message: NodeMessage) => {
@@ -215,7 +222,12 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const clusterCidr = options.simNodes === undefined ? network.clusterCidr : pretendClusterCidr;
   const controllers = [...controllersOf({ authority: pki.authority, clusterCidr }), bootstrapKeeper(addresses)];
   control = new ControlPlane({ client, clock, log, controllers });
-  const loops = [control.follow(stop.signal), control.lead(stop.signal), runCompactor(store, clock, log, stop.signal)];
+  const loops = [
+    control.follow(stop.signal),
+    control.lead(stop.signal),
+    runCompactor(store, clock, log, stop.signal),
+    releaseIdleMemory({ clock, log }, stop.signal),
+  ];
   resources.defer(async () => {
     stop.abort(new Error('the server stops'));
     await Promise.allSettled(loops);

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from '#lib/clock.ts';
+import { abortController, systemClock } from '#lib/clock.ts';
+import { releaseIdleMemory } from './idle-memory.ts';
 import { fileLog } from './log-file.ts';
 import { startNode } from './node.ts';
 import type { NodeCommand, NodeMessage, NodeWorkerOptions } from './node-protocol.ts';
@@ -17,7 +18,11 @@ async function run(port: NonNullable<typeof parentPort>, options: NodeWorkerOpti
   try {
     const node = await startNode({ ...options, clock: systemClock, log });
     tell({ type: 'running', runtimeSocket: node.agent.runtimeSocket });
+    const stop = abortController();
+    const releasing = releaseIdleMemory({ clock: systemClock, log }, stop.signal);
     await stopped;
+    stop.abort();
+    await releasing;
     await node[Symbol.asyncDispose]();
   } catch (error) {
     log.error('the node cannot run', { error });

@@ -125,7 +125,8 @@ function groupsOf({ service, pods, zoneOf }: SliceState): readonly Group[] {
     for (const pod of pods) {
       const addresses = addressesOf(pod, family);
       if (isTerminal(pod) || addresses.length === 0) continue;
-      const ports = portsOn(service, pod);
+      // With the name that a nameless port is stored with, or no slice would ever look as it should.
+      const ports = portsOn(service, pod).map((port) => ({ name: '', ...port }));
       // A pod that offers none of the ports is no endpoint; a headless service without ports names pods only.
       if (ports.length === 0 && !((service.spec?.ports ?? []).length === 0 && isHeadless(service))) continue;
       found = true;

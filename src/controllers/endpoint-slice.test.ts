@@ -99,6 +99,16 @@ test('planSlices() describes pods as endpoints with their conditions, ports and 
   ]);
 });
 
+test('planSlices() is content with what it asked for once the server has filled in defaults', () => {
+  const pods = [pod('a'), pod('bb')];
+  for (const ports of [[{ name: 'http', port: 80, targetPort: 'http' }], [{ port: 80, targetPort: 8080 }], []]) {
+    const svc = service({ ports, ...(ports.length === 0 ? { clusterIP: 'None' } : {}) });
+    const stored = plan(pods, [], svc).create.map((slice) => EndpointSlice.defaults?.(slice) ?? slice);
+    assert.equal(stored.length, 1);
+    assert.deepEqual(plan(pods, stored, svc), { create: [], update: [], remove: [] });
+  }
+});
+
 test('planSlices() leaves out pods that ended, have no address, or lack the port', () => {
   const pods = [pod('a', { phase: 'Succeeded' }), pod('b', { ip: '' }), { ...pod('c'), spec: { containers: [] } }];
   const { create } = plan(pods);

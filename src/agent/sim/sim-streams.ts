@@ -22,14 +22,16 @@ export class SimStreams implements PodStreams {
     this.#clock = clock;
   }
 
-  async logs(ref: ObjectRef, { container }: LogOptions): Promise<Readable> {
+  async logs(ref: ObjectRef, { container, timestamps, stream, tailLines }: LogOptions): Promise<Readable> {
     const pod = this.#pod(ref);
     const names = (pod.spec?.containers ?? []).map(({ name }) => name);
     const name = container ?? names[0] ?? '';
     if (!names.includes(name)) throw badRequest(`container ${name} is not valid for pod ${ref.name}`);
-    return Readable.from([
-      `pretend container ${name} of ${ref.namespace}/${ref.name} on ${this.#nodeName} prints nothing else\n`,
-    ]);
+    const line = `pretend container ${name} of ${ref.namespace}/${ref.name} on ${this.#nodeName} prints nothing else\n`;
+    const began = pod.status?.startTime ?? new Date(this.#clock.now()).toISOString();
+    const text = timestamps === true ? `${began} ${line}` : line;
+    const isEmpty = stream === 'Stderr' || tailLines === 0;
+    return Readable.from(isEmpty ? [] : [Buffer.from(text)], { objectMode: false });
   }
 
   async exec(ref: ObjectRef): Promise<never> {

@@ -65,6 +65,7 @@ export async function attach(
     )
       return;
     const typing = takesInput && !hasTty(live) ? feed(context, live, input, over.signal) : undefined;
+    typing?.catch(() => {}); // told at the end
     if (!takesInput) input.resume();
     const { stdout, stderr } = request;
     const tail = wasLive && !request.logs ? { tail: 0 } : {};

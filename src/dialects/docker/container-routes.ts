@@ -232,11 +232,14 @@ async function logs(
     signal,
   });
   // The head waits for the first bytes or a short while, so that a failure still has a code of its own.
-  const first = await Promise.race([chunks.next(), clock.sleep(firstByteMs, signal).then(() => undefined)]);
+  const first = chunks.next();
+  first.catch(() => {}); // told below
+  await Promise.race([first, clock.sleep(firstByteMs, signal)]);
   head();
   const reading = (async () => {
-    if (first?.done === true) return;
-    if (first !== undefined) res.write(first.value);
+    const { done, value } = await first;
+    if (done === true) return;
+    res.write(value);
     await writeAll(chunks, res);
   })();
   readers.add(record.id, reading);

@@ -128,7 +128,7 @@ export class Containers implements Disposable {
           if (value === undefined) return false;
           resolve(value);
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
         return true;
       };
@@ -175,6 +175,6 @@ export class Containers implements Disposable {
   }
 
   #tell(change: ContainerChange): void {
-    for (const listener of [...this.#listeners]) listener(change);
+    for (const listener of this.#listeners) listener(change);
   }
 }

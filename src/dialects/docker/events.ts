@@ -62,7 +62,7 @@ export function containerEvent(
   const image = imageOf(record);
   const node = record.pod.spec.nodeName;
   return {
-    ...event('container', action, record.id, now, {
+    ...eventOf('container', action, record.id, now, {
       ...labelsOf(record),
       image,
       name: record.name,
@@ -74,10 +74,10 @@ export function containerEvent(
 }
 
 export function imageEvent(name: string, action: string, now: number): DockerEvent {
-  return event('image', action, name, now, { name });
+  return eventOf('image', action, name, now, { name });
 }
 
-function event(
+function eventOf(
   Type: DockerEvent['Type'],
   Action: string,
   ID: string,
@@ -104,7 +104,7 @@ export class EventLog {
   add(event: DockerEvent): void {
     this.#remembered.push(event);
     if (this.#remembered.length > rememberedMax) this.#remembered.shift();
-    for (const listener of [...this.#listeners]) listener(event);
+    for (const listener of this.#listeners) listener(event);
   }
 
   /** Events from `since` on (seconds), oldest first. */

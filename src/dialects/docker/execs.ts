@@ -8,7 +8,8 @@ import { stateOf } from './container-state.ts';
 import { isObject } from './create-body.ts';
 import { noSuchExec, notOffered, notRunning } from './errors.ts';
 import { containerEvent, type EventLog } from './events.ts';
-import { frame, framing, streamType } from './frames.ts';
+import { writeAll } from './attach.ts';
+import { frame, streamType, type StreamNumber } from './frames.ts';
 import type { Grant, Hijacked } from './hijack.ts';
 import type { TerminalSizes } from './terminal-sizes.ts';
 
@@ -173,7 +174,7 @@ export class Execs {
     session.stdin?.on('error', () => {});
     if (session.stdin === undefined) input.resume();
     else input.pipe(session.stdin);
-    const outputs = ([[session.stdout, 1], [session.stderr, 2]] as const).map(([source, stream]) => relay(tty ? source : source?.pipe(framing(stream)), output)); // prettier-ignore
+    const outputs = [relay(session.stdout, 1, tty, output), relay(session.stderr, 2, tty, output)];
     const outcome = await session.done;
     await Promise.all(outputs);
     signal.removeEventListener('abort', close);
@@ -201,17 +202,18 @@ export class Execs {
 
 const frameText = (text: string) => frame(2, Buffer.from(text));
 
-/** Everything of `source`, without ending `output`. */
-async function relay(source: Readable | undefined, output: Writable): Promise<void> {
+/** Everything of `source`, without ending `output`. How the session ended is told by its status. */
+async function relay(
+  source: Readable | undefined,
+  stream: StreamNumber,
+  tty: boolean,
+  output: Writable,
+): Promise<void> {
   if (source === undefined) return;
-  await new Promise<void>((resolve) => {
-    source
-      .on('end', resolve)
-      .on('close', resolve)
-      .on('error', () => resolve());
-    output.once('close', resolve);
-    source.pipe(output, { end: false });
-  });
+  async function* chunks(from: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of from) yield tty ? chunk : frame(stream, chunk);
+  }
+  await writeAll(chunks(source), output).catch(() => undefined);
 }
 
 function isTexts(value: unknown): value is readonly string[] {

@@ -1,5 +1,3 @@
-import { Transform } from 'node:stream';
-
 /** Which stream a frame carries. */
 export type StreamNumber = 1 | 2;
 
@@ -10,13 +8,6 @@ export function frame(stream: StreamNumber, data: Uint8Array): Buffer {
   framed.writeUInt32BE(data.length, 4);
   framed.set(data, 8);
   return framed;
-}
-
-/** Frames all that goes through. */
-export function framing(stream: StreamNumber): Transform {
-  return new Transform({
-    transform: (chunk: Buffer, _encoding, done) => done(null, frame(stream, chunk)),
-  });
 }
 
 /** What the body is, as `Content-Type` says it. */

@@ -24,7 +24,11 @@ export async function* joinOutput(
   const source = live[Symbol.asyncIterator]();
   const early: Buffer[] = [];
   let ended = false;
-  const pull = () => source.next();
+  const pull = () => {
+    const next = source.next();
+    next.catch(() => {}); // told to whoever awaits it
+    return next;
+  };
   let next = pull();
   const settled = setTimeout(settleMs, undefined, { ref: false });
   for (;;) {

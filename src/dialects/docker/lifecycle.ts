@@ -137,7 +137,7 @@ export class Lifecycle {
     { gated, failure }: { gated: boolean; failure?: { exitCode: number; error: string } },
     signal: AbortSignal,
   ): Promise<void> {
-    const { client, clock, containers, namespace } = this.#options;
+    const { client, containers, namespace } = this.#options;
     const { id, name, body, pod: old } = record;
     if (body === undefined) throw notStartable(record);
     const platform = old.spec.nodeSelector?.['kubernetes.io/arch'];
@@ -168,9 +168,9 @@ export class Lifecycle {
     await containers.moving(id, async () => {
       // From here on the client's leave-taking must not keep the container from coming back.
       const limit = { signal: AbortSignal.timeout(renewMsMax) };
-      const name = `${fresh.metadata?.name ?? ''}-again`;
+      const trial = `${fresh.metadata?.name ?? ''}-again`;
       // Tried first, so that a container is not lost to a request that the cluster would refuse.
-      await client.create(Pod, { ...fresh, metadata: { ...fresh.metadata, name } }, { ...limit, dryRun: true });
+      await client.create(Pod, { ...fresh, metadata: { ...fresh.metadata, name: trial } }, { ...limit, dryRun: true });
       await this.#delete(record, 0, limit.signal);
       containers.apply(await client.create(Pod, fresh, limit));
     });

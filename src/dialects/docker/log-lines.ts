@@ -102,15 +102,22 @@ class Side {
 
   constructor(source: AsyncGenerator<LogPiece>) {
     this.#source = source;
-    this.next = this.#read();
+    this.next = this.#advance();
   }
 
   take(): LogPiece {
     const { head } = this;
     if (head === undefined) throw new Error('nothing to take');
     this.head = undefined;
-    this.next = this.#read();
+    this.next = this.#advance();
     return head;
+  }
+
+  /** Whoever awaits `next` hears of a failure; nobody may. */
+  #advance(): Promise<void> {
+    const next = this.#read();
+    next.catch(() => {});
+    return next;
   }
 
   async #read(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Client } from '#client/client.ts';
 import type { Clock } from '#lib/clock.ts';
 import { hasTty, refOf, type ContainerRecord } from './container-record.ts';
 import { frame } from './frames.ts';
+import { terminalLines } from './terminal-lines.ts';
 import { compareTimes, mergeByTime, readPieces, type LogPiece, type Patience } from './log-lines.ts';
 
 export interface OutputOptions {
@@ -20,7 +21,6 @@ export interface OutputOptions {
 
 const holdMs = 30;
 const firstMs = 100;
-const empty = Buffer.alloc(0);
 
 /**
  * What the present run of a container wrote, from the node's log, as Docker's body: raw of a terminal, in frames
@@ -34,6 +34,12 @@ export async function* outputOf(
 ): AsyncGenerator<Buffer> {
   const { stdout, stderr, follow, timestamps, tail, since, until, signal } = options;
   const tty = hasTty(record);
+  async function* shownUntil(source: Readable): AsyncGenerator<Buffer> {
+    for await (const piece of readPieces(source, 1)) {
+      if (until !== undefined && compareTimes(piece.time, until) > 0) return;
+      yield shown(piece, timestamps);
+    }
+  }
   if (!stdout && !(stderr && !tty)) return;
   const open = (stream: 'All' | 'Stdout' | 'Stderr', withTimes: boolean): Promise<Readable> =>
     client.logs(refOf(record), {
@@ -46,14 +52,7 @@ export async function* outputOf(
       signal,
     });
   if (tty) {
-    if (until === undefined) {
-      for await (const chunk of await open('All', timestamps)) yield chunk as Buffer;
-      return;
-    }
-    for await (const piece of readPieces(await open('All', true), 1)) {
-      if (compareTimes(piece.time, until) > 0) return;
-      yield shown(piece, timestamps);
-    }
+    yield* terminalLines(until === undefined ? await open('All', timestamps) : shownUntil(await open('All', true)));
     return;
   }
   const [out, err] = await Promise.all([
@@ -80,5 +79,5 @@ const patienceOf = (clock: Clock, signal: AbortSignal): Patience => ({
 async function* emptySource(): AsyncGenerator<Buffer> {}
 
 function shown({ time, data, isStart }: LogPiece, timestamps: boolean): Buffer {
-  return timestamps && isStart ? Buffer.concat([Buffer.from(`${time} `), data]) : data.length === 0 ? empty : data;
+  return timestamps && isStart ? Buffer.concat([Buffer.from(`${time} `), data]) : data;
 }

@@ -9,15 +9,13 @@ export class Readers {
   add(id: string, reading: Promise<void>): void {
     const all = this.#open.get(id) ?? new Set();
     this.#open.set(id, all);
-    const settled = reading.then(
-      () => undefined,
-      () => undefined,
-    );
+    const settled: Promise<void> = reading
+      .catch(() => undefined)
+      .finally(() => {
+        all.delete(settled);
+        if (all.size === 0 && this.#open.get(id) === all) this.#open.delete(id);
+      });
     all.add(settled);
-    void settled.then(() => {
-      all.delete(settled);
-      if (all.size === 0 && this.#open.get(id) === all) this.#open.delete(id);
-    });
   }
 
   /** Resolves once nobody reads any more. */

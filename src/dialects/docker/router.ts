@@ -12,7 +12,7 @@ export interface Call {
   /** Aborts when the client goes away or the server stops. */
   readonly signal: AbortSignal;
   /** The JSON of the body; undefined if there is none. */
-  json(): Promise<unknown>;
+  readonly json: () => Promise<unknown>;
 }
 
 /** A route answers with JSON, with a body it writes itself, or turns the connection into a stream. */

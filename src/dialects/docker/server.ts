@@ -63,6 +63,7 @@ export class DockerServer implements AsyncDisposable {
 
   async #request(req: IncomingMessage, res: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(everyReply)) res.setHeader(name, value);
+    res.on('error', () => {}); // its close is what counts
     const life = this.#lifeOf(res);
     try {
       const match = this.#router.match(req.method ?? 'GET', req.url ?? '/');

@@ -1,7 +1,7 @@
 import { definition } from '#api/definitions.ts';
 import { conform } from '#machinery/conform.ts';
 import type { FieldValidation } from '#machinery/decode.ts';
-import { notSupported } from '#machinery/field-error.ts';
+import { invalid, notSupported } from '#machinery/field-error.ts';
 import { decodeText, duplicateFields, parseJson } from '#machinery/json.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
@@ -144,5 +144,10 @@ function policyOf(policy: string | undefined, orphan: boolean | undefined): Prop
   }
   const found = policies.find((each) => each === policy);
   if (found === undefined) throw invalidOption('DeleteOptions', 'propagationPolicy', policy, [...policies, '']);
+  if (orphan !== undefined) {
+    throw invalidObject({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [
+      invalid('propagationPolicy', policy, 'orphanDependents and deletionPropagation cannot be both set'),
+    ]);
+  }
   return found;
 }

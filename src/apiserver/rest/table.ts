@@ -1,3 +1,4 @@
+import { conform } from '#machinery/conform.ts';
 import type { Column, Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { badRequest } from '#machinery/status-error.ts';
@@ -94,7 +95,9 @@ export function tableEncoder(kind: Kind, options: Omit<TableOptions, 'now'>, now
     object: (type, { object, resourceVersion }) => line(type, [object], { resourceVersion }),
     bookmark(resourceVersion, initial) {
       const metadata = bookmarkMetadata(resourceVersion, initial);
-      return line('BOOKMARK', [{ metadata }], metadata);
+      // Columns read objects that conform to their kind's schema, so even this one must.
+      const { value } = conform(kind.schema, { metadata });
+      return line('BOOKMARK', [value as ApiObject], metadata);
     },
   };
 }

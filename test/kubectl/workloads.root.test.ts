@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { Outcome } from '../support/command.ts';
 import { unless } from '../support/needs.ts';
 import { Tutti } from '../support/tutti.ts';
 import { until } from '../support/until.ts';
@@ -29,11 +30,18 @@ async function withWeb(namespace: string): Promise<Kubectl> {
   return kubectl;
 }
 
-const answers = (kubectl: Kubectl, text: string) =>
-  until(`the service answers ${text}`, async () => {
-    const { stdout } = await kubectl.outcome('exec client -- wget -qO- http://web');
-    return stdout === `${text}\n`;
-  });
+/** Waits until the Service `web` answers `text`. */
+async function answers(kubectl: Kubectl, text: string): Promise<void> {
+  let last: Outcome | undefined;
+  try {
+    await until(`the service answers ${text}`, async () => {
+      last = await kubectl.outcome('exec client -- timeout 2 wget -qO- http://web');
+      return last.stdout === `${text}\n`;
+    });
+  } catch (error) {
+    throw new Error(`The service does not answer ${text}, but: ${JSON.stringify(last)}`, { cause: error });
+  }
+}
 
 test('kubectl create and expose give a deployment that answers by its name', { skip }, async () => {
   const kubectl = await withWeb('expose');

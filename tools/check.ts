@@ -33,7 +33,9 @@ const command =
     else tally.failed++;
   };
 
-const isSystem = (file: string) => file.startsWith('test/') || /\.(root|etcd)\.test\.ts$/.test(file);
+/** Root's tests share the host's network and ports with each other. */
+const isRoot = (file: string) => file.endsWith('.root.test.ts');
+const isSystem = (file: string) => file.startsWith('test/') || file.endsWith('.etcd.test.ts');
 
 const tests =
   (select: (file: string) => boolean, concurrency: number) =>
@@ -68,8 +70,9 @@ const stages: Readonly<Record<string, (tally: Tally) => Promise<void>>> = {
   types: command('tsc', '--noEmit'),
   imports: command(process.execPath, 'tools/check-imports.ts'),
   'dead-code': command('knip', '--no-progress'),
-  unit: tests((file) => !isSystem(file), 2),
-  system: tests(isSystem, 1),
+  unit: tests((file) => !isSystem(file) && !isRoot(file), 2),
+  system: tests((file) => isSystem(file) && !isRoot(file), 2),
+  root: tests(isRoot, 1),
 };
 
 const names = process.argv.slice(2);

@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { findHostIps } from '#agent/node-facts.ts';
 import { SimNodes } from '#agent/sim/sim-nodes.ts';
 import { Node } from '#api/core/node.ts';
@@ -23,7 +22,7 @@ import { StartError, openDataDir } from './data-dir.ts';
 import { releaseIdleMemory } from './idle-memory.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { fileLog, type LogLevel } from './log-file.ts';
-import type { NodeCommand, NodeMessage, NodeWorkerOptions } from './node-protocol.ts';
+import { startNodeThread } from './node-thread.ts';
 import { simNodeStreams } from './sim-node-streams.ts';
 import { openPki, serverHosts, type Pki } from './pki.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
@@ -61,9 +60,6 @@ const network = {
 } as const;
 const storeOpenMsMax = 15_000;
 const nodeReadyMsMax = 60_000;
-const nodeStopMsMax = 10_000;
-/** The node's thread makes few objects at a time: room for more would only be kept. */
-const nodeYoungMegabytesMax = 6;
 
 /** A node's name is a DNS label made of the host's. */
 export function nodeNameOf(host: string): string {
@@ -79,42 +75,6 @@ async function openStore({ dataDir, etcdEndpoints }: AllInOneOptions): Promise<S
   if (etcdEndpoints.length === 0) return sqliteStore(path.join(dataDir, 'state.db'));
   const { etcdStore } = await import('#store/etcd.ts'); // loaded by those alone who have an etcd: it needs some 8 MB
   return etcdStore({ endpoints: etcdEndpoints }, { signal: AbortSignal.timeout(storeOpenMsMax) });
-}
-
-/** Starts this host's own node in a thread; `running` resolves once its agent works, and rejects if it cannot. */
-function startNodeThread(
-  options: NodeWorkerOptions,
-  log: Log,
-): { readonly running: Promise<void>; stop(): Promise<void> } {
-  const file = import.meta.url.endsWith('.ts') ? './node-worker.ts' : './node-worker.js';
-  const worker = new Worker(new URL(file, import.meta.url), {
-    workerData: options,
-    name: 'tutti-node',
-    execArgv: [],
-    resourceLimits: { maxYoungGenerationSizeMb: nodeYoungMegabytesMax },
-  });
-  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  const running = new Promise<void>((resolve, reject) => {
-    worker.on('message', (message: NodeMessage) => {
-      if (message.type === 'running') resolve();
-      else reject(new StartError(`This host cannot be a node: ${message.message}`));
-    });
-    worker.on('error', (error) => {
-      log.error('the thread of the node has failed', { error });
-      reject(new StartError(`This host's node has failed: ${error.message}`, error));
-    });
-  });
-  // Who waits for readiness hears of it; later failures are in the log.
-  running.catch(() => undefined);
-  return {
-    running,
-    async stop() {
-      worker.postMessage('stop' satisfies NodeCommand);
-      const late = setTimeout(() => void worker.terminate(), nodeStopMsMax);
-      await exited;
-      clearTimeout(late);
-    },
-  };
 }
 
 async function untilReady(client: Client, names: readonly string[], clock: Clock, signal: AbortSignal): Promise<void> {
@@ -265,7 +225,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
         logFile: path.join(dir.path, 'logs', 'node.log'),
         logLevel: options.logLevel,
       },
-      log,
+      { clock, log },
     );
     resources.defer(() => thread.stop());
     // The Node of an earlier start may still say Ready: what counts is what the agent says from now on.

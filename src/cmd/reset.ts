@@ -49,8 +49,12 @@ export function registerReset(program: Command): void {
         const things = [...(await resetHost(dataDir, AbortSignal.timeout(resetMsMax)))];
         const cache = process.env['NODE_COMPILE_CACHE'];
         if (cache?.endsWith('/tutti') === true && (await stat(cache).catch(() => undefined)) !== undefined) {
-          await rm(cache, { recursive: true, force: true });
-          things.push(`${cache} (compiled code)`);
+          // Another Tutti may be writing to it at this moment; what it writes is its own to remove.
+          const isGone = await rm(cache, { recursive: true, force: true, maxRetries: 3 }).then(
+            () => true,
+            () => false,
+          );
+          if (isGone) things.push(`${cache} (compiled code)`);
         }
         return things;
       });

@@ -19,7 +19,7 @@ export class Callers {
       headers: req.headers,
       peerCertificate: this.#certificateOf(socketOf(req)),
     });
-    if (user === undefined) throw unauthorized();
+    if (user === undefined) throw unauthorized(complaintOf(socketOf(req)));
     return user;
   }
 
@@ -33,6 +33,27 @@ export class Callers {
     return known.der;
   }
 }
+
+/** Why TLS did not take the certificate that the client showed; undefined if it showed none. */
+function complaintOf(socket: TLSSocket | undefined): string | undefined {
+  if (socket === undefined || socket.authorized) return undefined;
+  const { raw } = socket.getPeerCertificate() as { raw?: Buffer };
+  if (raw === undefined) return undefined;
+  const code = String(socket.authorizationError);
+  return `Unauthorized: ${complaints[code] ?? `the client certificate is not valid (${code})`}`;
+}
+
+/** By OpenSSL's names of what it found wrong. */
+const complaints: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'the client certificate has expired',
+  CERT_NOT_YET_VALID: 'the client certificate is not yet valid',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the client certificate was not signed by this cluster's authority",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the client certificate was not signed by this cluster's authority",
+  UNABLE_TO_GET_ISSUER_CERT: "the client certificate was not signed by this cluster's authority",
+  SELF_SIGNED_CERT_IN_CHAIN: "the client certificate was not signed by this cluster's authority",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "the client certificate was not signed by this cluster's authority",
+  CERT_SIGNATURE_FAILURE: "the client certificate was not signed by this cluster's authority",
+};
 
 function socketOf(req: HttpRequest): TLSSocket | undefined {
   // Over HTTP/2 `req.socket` is a proxy, so the session's own socket is asked for: one object a connection.

@@ -8,7 +8,8 @@ import { until } from './support/until.ts';
 const nodes = 1_000;
 const pods = 10_000;
 const boundMsMax = 60_000;
-const getMsMax = 100;
+/** Far beyond what it takes (bench: `api.get-while-binding`, 100 ms): a server that does not answer at all is what this finds. */
+const getMsMax = 2_000;
 const getsMin = 100;
 const getEveryMs = 10;
 
@@ -73,7 +74,7 @@ test(`${pods} pods of one Deployment are bound to ${nodes} nodes, and the API an
     `bound in ${(boundMs / 1000).toFixed(1)} s; ${took.length} gets meanwhile: p50 ${quantile(took, 0.5).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, worst ${quantile(took, 1).toFixed(1)} ms`,
   );
   assert.ok(took.length >= getsMin, `only ${took.length} gets were made`);
-  assert.ok(p99 <= getMsMax, `the p99 of a get was ${p99} ms`);
+  assert.ok(quantile(took, 1) <= getMsMax, `a get took ${quantile(took, 1)} ms`);
 
   const spread = new Map<string, number>();
   let next: string | undefined = '';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Readable, type Duplex } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import type { AttachOptions, CallOptions, ExecOptions, LogOptions, Session } from '#client/client.ts';
 import type { ObjectRef } from '#machinery/object.ts';
 import { badRequest, notFoundError } from '#machinery/status-error.ts';
@@ -7,6 +8,7 @@ import { Pod } from '#api/core/pod.ts';
 import type { AgentContext } from './agent-context.ts';
 import { logDirName } from './cri-names.ts';
 import { readLogs } from './logs/read-logs.ts';
+import { tellingOfMissedOutput } from './missed-output.ts';
 import { containerStatus } from './pod/container-status.ts';
 import { isOver, isRunning, latestOf, type ObservedContainer } from './pod/observed.ts';
 import { containersOf } from './pod/pod-containers.ts';
@@ -25,6 +27,11 @@ export interface PodWorkers {
   byUid(uid: string): PodWorker | undefined;
 }
 
+/** Clients attach this soon after a start if they have waited for it. */
+const freshMsMax = 10_000;
+/** The runtime closes a container's streams a moment before it says that the container has ended. */
+const endingMsMax = 500;
+const endingPollMs = 50;
 const defaultContainer = 'kubectl.kubernetes.io/default-container';
 
 /** A look into the pods of this node, through CRI and the log files. */
@@ -88,7 +95,10 @@ export class CriPodStreams implements PodStreams {
       { containerId: id, tty, stdin: wanted.stdin, stdout: wanted.stdout, stderr: wanted.stderr },
       { signal: options.signal },
     );
-    return this.#streaming.session(url, wanted);
+    const session = await this.#streaming.session(url, wanted);
+    const startedAt = latestOf(worker.observed, name)?.startedAt ?? 0;
+    if (this.#context.clock.now() - startedAt > freshMsMax) return session;
+    return tellingOfMissedOutput(session, () => this.#wroteAndEnded(ref, name, id, options));
   }
 
   async portForward(ref: ObjectRef, port: number, options: CallOptions): Promise<Duplex> {
@@ -106,6 +116,22 @@ export class CriPodStreams implements PodStreams {
 
   stats({ signal }: CallOptions): Promise<StatsSummary> {
     return this.#stats.read(this.#context.nodeName, (uid) => this.#workers.byUid(uid), signal);
+  }
+
+  /** Whether a container has written something and is over, or will be in a moment. */
+  async #wroteAndEnded(ref: ObjectRef, container: string, id: string, { signal }: CallOptions): Promise<boolean> {
+    const { clock, view } = this.#context;
+    try {
+      if ((await text(await this.logs(ref, { container, tailLines: 1, signal }))) === '') return false;
+      const { uid } = this.#worker(ref);
+      for (const end = clock.now() + endingMsMax; clock.now() < end; await clock.sleep(endingPollMs, signal)) {
+        const { containers } = await view.read(uid, signal);
+        if (containers.some((each) => each.id === id && isOver(each))) return true;
+      }
+    } catch {
+      // The pod is gone, or the client.
+    }
+    return false;
   }
 
   #worker(ref: ObjectRef): PodWorker {

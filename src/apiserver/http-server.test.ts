@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { ConfigMap } from '#api/core/config-map.ts';
 import { Pod } from '#api/core/pod.ts';
-import { encodeProtobuf } from '#machinery/protobuf.ts';
+import { definition } from '#api/definitions.ts';
+import { encodeProtobuf, openEnvelope, readMessage } from '#machinery/protobuf.ts';
 import type { Status } from '#machinery/status-error.ts';
 import { memoryStore } from '#store/memory.ts';
 import { InProcessClient } from './in-process-client.ts';
@@ -320,6 +321,30 @@ test('a watch from before the server started is served from the history, until t
   await store.compact(await store.current({ signal }), { signal });
   const { code, body } = await server.call(`${maps}?watch=true&resourceVersion=1`);
   assert.deepEqual([code, body.reason ?? 'Expired'], [410, 'Expired']);
+});
+
+test('a watch that cannot go on ends with an ERROR event, in the form of the watch', async () => {
+  await using server = await open();
+  await server.make('c1');
+  const { cache } = server.api.registry.of(ConfigMap);
+  const open1 = server.watch(maps);
+  const open2 = server.call(`${maps}?watch=true`, { headers: { accept: 'application/vnd.kubernetes.protobuf' } });
+  while (cache.watchers < 2) await new Promise((resolve) => setImmediate(resolve));
+  cache.lost();
+  const events = await open1;
+  const { kind, code, reason, message } = (events.at(-1)?.object ?? {}) as Status;
+  assert.deepEqual(
+    [events.map(({ type }) => type), kind, code, reason],
+    [['ADDED', 'ERROR'].slice(-events.length), 'Status', 410, 'Expired'],
+  );
+  assert.match(message ?? '', /^too old resource version/);
+  const { bytes } = await open2;
+  const lastFrame = bytes.subarray(bytes.lastIndexOf('ERROR'));
+  const status = readMessage(
+    definition('io.k8s.apimachinery.pkg.apis.meta.v1.Status'),
+    openEnvelope(lastFrame.subarray(lastFrame.indexOf('k8s\0'))),
+  );
+  assert.deepEqual([status['kind'], status['code'], status['reason']], ['Status', 410, 'Expired']);
 });
 
 test('kubectl get is served tables, for objects, lists and watches', async () => {

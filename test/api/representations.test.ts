@@ -145,6 +145,32 @@ test('every kind is watched as a table: columns once, then rows, bookmarks too',
   );
 });
 
+test('a client that takes protobuf alone is sent its watch in frames', async () => {
+  const url = '/api/v1/namespaces/default/configmaps';
+  const accept = `${protobuf};stream=watch`;
+  const asked =
+    'watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+  const reply = await api.send('GET', `${url}?${asked}`, undefined, { accept });
+  assert.deepEqual([reply.code, reply.headers['content-type']], [200, accept]);
+  const { items } = await api.json<{ items: ApiObject[] }>('GET', url);
+  const seen: unknown[] = [];
+  for (let rest = reply.bytes; rest.length > 0;) {
+    const end = 4 + rest.readUInt32BE(0);
+    const frame = rest.subarray(4, end);
+    rest = rest.subarray(end);
+    // A WatchEvent: its type, and the object as a RawExtension, whose one field opens with the magic of an envelope.
+    const type = frame.subarray(2, 2 + (frame[1] ?? 0)).toString();
+    const envelope = frame.subarray(frame.indexOf('k8s\0'));
+    const schema = definition('io.k8s.api.core.v1.ConfigMap');
+    const object = conform(schema, readMessage(schema, openEnvelope(envelope))).value as ApiObject;
+    seen.push(type === 'BOOKMARK' ? [type, object.metadata?.annotations] : [type, object]);
+  }
+  assert.deepEqual(seen, [
+    ...items.map((item) => ['ADDED', { apiVersion: 'v1', kind: 'ConfigMap', ...item }]),
+    ['BOOKMARK', { 'k8s.io/initial-events-end': 'true' }],
+  ]);
+});
+
 test('metadata is watched too', async () => {
   const events = await api.watch('/api/v1/namespaces/default/configmaps', {
     accept: metadataOf('PartialObjectMetadata'),

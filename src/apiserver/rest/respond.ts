@@ -19,7 +19,8 @@ const listShapes = new Set<Shape>(['object', 'Table', 'PartialObjectMetadataList
 const plainShapes = new Set<Shape>(['object']);
 const statusSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
 
-function encodingsOf(kind: Kind): readonly Encoding[] {
+/** What objects of a kind can be written in. */
+export function encodingsOf(kind: Kind): readonly Encoding[] {
   return kind.schema.name === undefined ? ['json', 'yaml'] : ['json', 'yaml', 'protobuf'];
 }
 

@@ -7,7 +7,9 @@ import type { Exchange } from './exchange.ts';
 import { jsonType, negotiate, type Representation, type Shape } from './negotiation.ts';
 import { listParameters } from './parameters.ts';
 import { partialMetadataEncoder } from './partial-metadata.ts';
+import { encodingsOf } from './respond.ts';
 import { includeObjectOf, tableEncoder } from './table.ts';
+import { protobufEncoder, protobufStreamType } from './watch-protobuf.ts';
 import { objectEncoder, streamWatch, type EventEncoder, type LastChunk } from './watch-stream.ts';
 
 /** How long a watch lasts if the client does not say: a random time, so that they do not all end at once. Source: upstream. */
@@ -29,7 +31,8 @@ export class WatchHandler {
 
   async watch(exchange: Exchange, target: Target<ApiObject>, also: WatchParameters): Promise<void> {
     const { query, req, context } = exchange;
-    const representation = negotiate(req.headers.accept, { shapes: watchShapes, encodings: ['json'] });
+    const encodings = encodingsOf(target.kind).filter((each) => each !== 'yaml');
+    const representation = negotiate(req.headers.accept, { shapes: watchShapes, encodings });
     const { timeoutSeconds, ...asked } = listParameters(query);
     checkInitialEvents(asked);
     const fieldSelector = [asked.fieldSelector, also.fieldSelector]
@@ -44,21 +47,22 @@ export class WatchHandler {
         : timeoutSeconds * 1000;
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ms)]);
     await streamWatch({ ...exchange, context: { ...context, signal } }, watcher, encoder, {
-      contentType: jsonType,
+      contentType: representation.encoding === 'protobuf' ? protobufStreamType : jsonType,
       flush: this.#flush,
       last: this.#last,
     });
   }
 
-  #encoder(kind: Kind, { shape, version }: Representation, exchange: Exchange): EventEncoder {
+  #encoder(kind: Kind, { encoding, shape, version }: Representation, exchange: Exchange): EventEncoder {
     if (shape === 'Table') {
       const include = includeObjectOf(exchange.query);
       return tableEncoder(kind, { version, include }, () => this.#api.clock.now());
     }
-    const id = `${kind.group}/${kind.version}/${kind.plural} ${shape} ${version}`;
+    const id = `${kind.group}/${kind.version}/${kind.plural} ${encoding} ${shape} ${version}`;
     let encoder = this.#encoders.get(id);
     if (encoder === undefined) {
-      encoder = shape === 'object' ? objectEncoder(kind) : partialMetadataEncoder(version);
+      if (encoding === 'protobuf') encoder = protobufEncoder(kind);
+      else encoder = shape === 'object' ? objectEncoder(kind) : partialMetadataEncoder(version);
       this.#encoders.set(id, encoder);
     }
     return encoder;

@@ -16,6 +16,8 @@ export interface EventEncoder<T extends ApiObject = ApiObject> {
   readonly shared: boolean;
   object(type: ChangeType, item: StoredObject<T>): Buffer;
   bookmark(resourceVersion: string, initial: boolean): Buffer;
+  /** What ends a watch that cannot go on; a JSON line unless given. */
+  error?(error: StatusError): Buffer;
 }
 
 const lineEnd = Buffer.from('}\n');
@@ -120,7 +122,7 @@ export async function streamWatch<T extends ApiObject>(
       }
       const records = watcher.take(chunkRecordsMax);
       if (watcher.ended !== undefined) {
-        write(res, errorLine(watcher.ended));
+        write(res, encoder.error?.(watcher.ended) ?? errorLine(watcher.ended));
         break;
       }
       if (records.length < chunkRecordsMax) ready = false;

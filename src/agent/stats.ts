@@ -54,6 +54,7 @@ export class StatsReader {
     for (const { attributes, memory: usage } of stats) {
       const found = worker(attributes?.labels[labels.uid] ?? '');
       if (attributes === undefined || found === undefined) continue;
+      if (!sample.cpu.has(attributes.id)) continue; // it has ended: what it used is nobody's use any more
       const entry = pods.get(found.uid) ?? { worker: found, containers: [] };
       const cpu = cpuOf(attributes.id);
       const used: MemoryStats = {

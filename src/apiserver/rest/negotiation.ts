@@ -16,8 +16,6 @@ export const jsonType = 'application/json';
 export const yamlType = 'application/yaml';
 export const protobufType = 'application/vnd.kubernetes.protobuf';
 
-export const plainJson: Representation = { encoding: 'json', shape: 'object', version: 'v1' };
-
 /** What the reply at hand can be. */
 export interface Offer {
   readonly shapes: ReadonlySet<Shape>;

@@ -25,13 +25,15 @@ export class ServiceIndex implements Disposable {
   readonly #servicesOfPod = new Map<string, Map<string, number>>();
   readonly #stopping = new Set<string>();
   readonly #listeners = new Set<(key: string) => void>();
+  /** Keys that have a service or slices: what a listener that comes later is told first. */
+  readonly #known = new Set<string>();
   readonly #subscriptions: Disposable[] = [];
 
   constructor(informers: Pick<Informers, 'on' | 'get'>) {
     this.#informers = informers;
   }
 
-  /** Subscribes to the informers. Listeners must be there before, or they miss what the caches already hold. */
+  /** Subscribes to the informers. */
   start(): void {
     this.#subscriptions.push(
       this.#informers.on(Service, ({ object }) => this.#changed(key(object))),
@@ -43,8 +45,10 @@ export class ServiceIndex implements Disposable {
     );
   }
 
+  /** Tells `listener` of every service that is known at once, and of changes from then on. */
   onChange(listener: (key: string) => void): Disposable {
     this.#listeners.add(listener);
+    for (const known of this.#known) listener(known);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
@@ -132,6 +136,9 @@ export class ServiceIndex implements Disposable {
   }
 
   #changed(serviceKey: string): void {
+    const isThere = this.#slices.has(serviceKey) || this.#informers.get(Service, serviceKey) !== undefined;
+    if (isThere) this.#known.add(serviceKey);
+    else this.#known.delete(serviceKey);
     for (const listener of this.#listeners) listener(serviceKey);
   }
 }

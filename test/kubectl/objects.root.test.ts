@@ -220,6 +220,8 @@ test('kubectl create makes each kind it has a word for', { skip }, async () => {
   assert.equal(await kubectl.value('{.spec.ports[0].targetPort}', 'service web'), '8080');
   await kubectl.ok('create service nodeport outside --tcp=80:8080');
   assert.match(await kubectl.value('{.spec.ports[0].nodePort}', 'service outside'), /^3[012]\d{3}$/);
+  await kubectl.ok('autoscale deployment web --max=3 --cpu-percent=70');
+  assert.match(await kubectl.ok('get hpa web --no-headers'), /^web +Deployment\/web +\S+ <unknown>\/70% +1 +3 /);
   await kubectl.ok('create service externalname elsewhere --external-name=example.com');
   await kubectl.ok('create job once --image=box:1 -- echo once');
   await kubectl.ok('wait --for=condition=Complete job/once --timeout=30s');
@@ -316,7 +318,7 @@ test(
     assert.equal(again.code, 1, 'a test that fails keeps everything as it is');
     await kubectl.ok('patch deployment web --subresource=scale --type=merge -p', '{"spec":{"replicas":2}}');
     assert.equal(await kubectl.value('{.spec.replicas}', 'deployment web'), '2');
-    assert.match(await kubectl.ok('get deployment web --subresource=scale -o yaml'), /^kind: Scale$/m);
+    assert.match(await kubectl.ok('get deployment web --subresource=scale'), /^NAME +DESIRED +AVAILABLE +AGE\nweb +2 /);
     await kubectl.ok(
       'patch deployment web --subresource=status --type=merge -p',
       '{"status":{"collisionCount":7},"spec":{"replicas":9}}',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Log } from '#lib/log.ts';
 import { unavailable } from '#machinery/status-error.ts';
 import { runChecked, type RunCommand } from './command.ts';
@@ -40,7 +41,7 @@ export class NodeLinks {
     await refuseForeignBridge(this.#run, bridge, owner, signal);
     await this.#changes.note({ kind: 'bridge', name: bridge });
     await ip('link', 'add', bridge, 'type', 'bridge');
-    await ip('link', 'set', bridge, 'alias', owner);
+    await ip('link', 'set', bridge, 'alias', owner, 'address', hardwareAddressOf(owner));
     await ip('address', 'replace', gateway, 'dev', bridge);
     await ip('link', 'set', bridge, 'up');
     // Router advertisements from a pod must not configure the host (CVE-2020-10749). Gone with the bridge.
@@ -101,6 +102,16 @@ export class NodeLinks {
       () => false,
     );
   }
+}
+
+/**
+ * A bridge that is given no hardware address takes the lowest of its ports', and another one when that pod goes: the
+ * pods' replies then go astray until they ask anew who the gateway is, which takes them some 10 s.
+ */
+function hardwareAddressOf(owner: string): string {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0] = createHash('sha256').update(owner).digest();
+  // 02: one network card's own, given out locally.
+  return [0x02, a, b, c, d, e].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
 /** Two clusters on one bridge would give the same addresses to different pods. */

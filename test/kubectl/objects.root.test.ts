@@ -318,7 +318,7 @@ test(
     assert.equal(again.code, 1, 'a test that fails keeps everything as it is');
     await kubectl.ok('patch deployment web --subresource=scale --type=merge -p', '{"spec":{"replicas":2}}');
     assert.equal(await kubectl.value('{.spec.replicas}', 'deployment web'), '2');
-    assert.match(await kubectl.ok('get deployment web --subresource=scale'), /^NAME +DESIRED +AVAILABLE +AGE\nweb +2 /);
+    assert.match(await kubectl.ok('get deployment web --subresource=scale -o yaml'), /^kind: Scale$/m);
     await kubectl.ok(
       'patch deployment web --subresource=status --type=merge -p',
       '{"status":{"collisionCount":7},"spec":{"replicas":9}}',

@@ -291,24 +291,30 @@ function serve(port: NonNullable<typeof parentPort>, { file }: SqliteWorkerOptio
   }
   port.postMessage({ opened: log.now });
 
-  let compacting = false;
-  const compactSoon = () => {
-    if (compacting) return;
-    compacting = true;
+  /** Calls whose compaction is under way; they are answered once it is done. */
+  let compacting: number[] = [];
+  const compactInSteps = (id: number) => {
+    compacting.push(id);
+    if (compacting.length > 1) return;
     const step = () => {
-      let more = false;
+      let reply: SqliteFailure | { value: undefined } = { value: undefined };
       try {
-        more = log.compactStep();
-      } catch {
+        if (log.compactStep()) {
+          setImmediate(step);
+          return;
+        }
+      } catch (error) {
         // A full disk stops compaction, not service: the next compact() tries again.
+        reply = asFailure(error);
       }
-      if (more) setImmediate(step);
-      else compacting = false;
+      const replies = compacting.map((each) => ({ id: each, ...reply }));
+      compacting = [];
+      port.postMessage({ replies });
     };
     setImmediate(step);
   };
 
-  const answer = (request: Exclude<SqliteRequest, { do: 'commit' }>): unknown => {
+  const answer = (request: Exclude<SqliteRequest, { do: 'commit' | 'compact' }>): unknown => {
     switch (request.do) {
       case 'get':
         return log.get(request.key);
@@ -316,10 +322,6 @@ function serve(port: NonNullable<typeof parentPort>, { file }: SqliteWorkerOptio
         return log.list(request.prefix, request.at, request.from, request.limit);
       case 'changes':
         return log.changes(request.prefix, request.after, request.until, request.limit);
-      case 'compact':
-        log.compact(request.at);
-        compactSoon();
-        return undefined;
       case 'close':
         log.close();
         return undefined;
@@ -339,7 +341,10 @@ function serve(port: NonNullable<typeof parentPort>, { file }: SqliteWorkerOptio
     for (const request of requests) {
       if (request.do === 'commit') continue;
       try {
-        replies.push({ id: request.id, value: answer(request) });
+        if (request.do === 'compact') {
+          log.compact(request.at);
+          compactInSteps(request.id);
+        } else replies.push({ id: request.id, value: answer(request) });
       } catch (error) {
         replies.push({ id: request.id, ...asFailure(error) });
       }

@@ -114,6 +114,9 @@ export interface Store extends AsyncDisposable {
   watch(prefix: Key, options: CallOptions & { after: Revision }): AsyncIterable<readonly Change[]>;
   /** The newest durable revision. */
   current(options: CallOptions): Promise<Revision>;
-  /** Forgets history older than `at`: lists and watches from before throw `Expired`. Bounded work per call. */
+  /**
+   * Forgets history older than `at`: lists and watches from before throw `Expired`, at once. Resolves when the space is
+   * free; other calls go on meanwhile.
+   */
   compact(at: Revision, options: CallOptions): Promise<void>;
 }

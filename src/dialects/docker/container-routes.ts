@@ -143,10 +143,12 @@ async function create({ lifecycle }: DockerContext, { json, query, signal }: Cal
 }
 
 const conditions = ['', 'not-running', 'next-exit', 'removed'];
+/** How long the end of a container is kept back for those who still read what it wrote. */
+const readersMsMax = 2_000;
 
 /** The head of the reply goes out at once: the CLI starts the container only after it. */
 async function wait(
-  { containers, clock }: DockerContext,
+  { containers, readers, clock }: DockerContext,
   record: ContainerRecord,
   { query, signal }: Call,
   res: ServerResponse,
@@ -179,6 +181,9 @@ async function wait(
     },
     signal,
   );
+  // As with Docker: who hears of the end has been sent all output by then, unless it does not take it.
+  const tooSlow = clock.sleep(readersMsMax, signal).catch(() => undefined);
+  await Promise.race([readers.idle(record.id), tooSlow]);
   res.end(`${JSON.stringify({ StatusCode: code })}\n`);
 }
 

@@ -16,6 +16,10 @@ export interface TeardownOptions {
   readonly graceSeconds: number;
 }
 
+/** Five seconds in all. */
+const busyAttemptsMax = 100;
+const busyPauseMs = 50;
+
 /**
  * Ends every pod that an agent on this data directory has started, and then its container runtime; images and data
  * stay. No agent may be running. Asks the runtime itself, starting it again if it has died, as only it can undo the
@@ -63,9 +67,24 @@ export async function removeNode(options: TeardownOptions): Promise<readonly str
     await removeTree(dir);
     removed.push(dir);
   }
-  if (await new CgroupTree(await findCgroups(), paths.cgroup).removeAll())
-    removed.push(`control group ${paths.cgroup}`);
+  if (await removeControlGroups(paths.cgroup, options)) removed.push(`control group ${paths.cgroup}`);
   return removed;
+}
+
+/** A killed process leaves its control group a moment later than its runtime says; until then the group is busy. */
+async function removeControlGroups(
+  root: string,
+  { clock, signal }: Pick<TeardownOptions, 'clock' | 'signal'>,
+): Promise<boolean> {
+  const groups = new CgroupTree(await findCgroups(), root);
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return (await groups.removeAll()) || attempts > 1;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || attempts === busyAttemptsMax) throw error;
+      await clock.sleep(busyPauseMs, signal);
+    }
+  }
 }
 
 /** Shims whose containers could not be removed hold mounts; they carry our socket in their arguments. */

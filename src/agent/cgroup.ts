@@ -156,6 +156,29 @@ export class CgroupTree {
     for (const middle of ['', '/burstable', '/besteffort']) await this.#removeTree(`${this.#root}${middle}/pod${uid}`);
   }
 
+  /**
+   * Kills every process in the branch and returns how many there were. A container that was being started when its
+   * runtime ended leaves one: created, never run, and known to nobody any more.
+   */
+  async killAll(): Promise<number> {
+    const pids = new Set<number>();
+    const visit = async (dir: string): Promise<void> => {
+      const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+      for (const entry of entries) if (entry.isDirectory()) await visit(join(dir, entry.name));
+      const procs = await readFile(join(dir, 'cgroup.procs'), 'utf8').catch(() => '');
+      for (const pid of procs.split('\n')) if (pid !== '') pids.add(Number(pid));
+    };
+    for (const point of this.#points()) await visit(join(point, this.#root));
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It ended by itself.
+      }
+    }
+    return pids.size;
+  }
+
   /** Removes the whole branch; false if there was none. */
   async removeAll(): Promise<boolean> {
     const roots = this.#points().map((point) => join(point, this.#root));

@@ -50,6 +50,8 @@ export async function endPods(options: TeardownOptions): Promise<readonly string
     cri[Symbol.dispose]();
   }
   await stopContainerd(paths, clock, signal);
+  const left = await new CgroupTree(await findCgroups(), paths.cgroup).killAll();
+  if (left > 0) log.info('processes without a container ended', { count: left });
   return ended;
 }
 

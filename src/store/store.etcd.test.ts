@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { unless } from '#test/support/needs.ts';
+import { freePort } from '#test/support/tutti.ts';
 import { storeContract } from './contract.ts';
 import { etcdStore } from './etcd.ts';
 import { StoreUnavailable } from './store.ts';
@@ -16,15 +16,6 @@ const dir = mkdtempSync(path.join(tmpdir(), 'tutti-etcd-'));
 let etcd: ChildProcess | undefined;
 let endpoint = '';
 let stores = 0;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** Starts etcd on the data that is there and waits until it serves. */
 async function start(): Promise<void> {

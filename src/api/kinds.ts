@@ -35,6 +35,10 @@ import { Service } from './core/service.ts';
 import { ServiceAccount } from './core/service-account.ts';
 import { EndpointSlice } from './discovery/endpoint-slice.ts';
 import { Event as EventsEvent } from './events/event.ts';
+import { Ingress } from './networking/ingress.ts';
+import { IngressClass } from './networking/ingress-class.ts';
+import { NetworkPolicy } from './networking/network-policy.ts';
+import { RuntimeClass } from './node/runtime-class.ts';
 import { Eviction } from './policy/eviction.ts';
 import { PodDisruptionBudget } from './policy/pod-disruption-budget.ts';
 import { ClusterRole } from './rbac/cluster-role.ts';
@@ -42,7 +46,12 @@ import { ClusterRoleBinding } from './rbac/cluster-role-binding.ts';
 import { Role } from './rbac/role.ts';
 import { RoleBinding } from './rbac/role-binding.ts';
 import { PriorityClass } from './scheduling/priority-class.ts';
+import { CSIDriver } from './storage/csi-driver.ts';
+import { CSINode } from './storage/csi-node.ts';
+import { CSIStorageCapacity } from './storage/csi-storage-capacity.ts';
 import { StorageClass } from './storage/storage-class.ts';
+import { VolumeAttachment } from './storage/volume-attachment.ts';
+import { VolumeAttributesClass } from './storage/volume-attributes-class.ts';
 
 /**
  * The kinds that Tutti serves from the start, in the order of discovery: core first, then by group. A kind belongs here
@@ -83,13 +92,22 @@ export const builtinKinds: readonly Kind[] = [
   Lease,
   EndpointSlice,
   EventsEvent,
+  Ingress,
+  IngressClass,
+  NetworkPolicy,
+  RuntimeClass,
   PodDisruptionBudget,
   ClusterRole,
   ClusterRoleBinding,
   Role,
   RoleBinding,
   PriorityClass,
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
   StorageClass,
+  VolumeAttachment,
+  VolumeAttributesClass,
 ];
 
 /** Kinds that are only the body of a subresource. */

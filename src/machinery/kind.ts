@@ -85,6 +85,11 @@ export interface Kind<T extends ApiObject = ApiObject> {
    * may change through one door only.
    */
   validateUpdate?(object: T, stored: T, subresource?: string): readonly FieldError[];
+  /**
+   * What whoever writes a valid object should know all the same, for `Warning` headers: fields that are deprecated or
+   * that nothing acts on. `stored` is undefined for a new object.
+   */
+  warn?(object: T, stored: T | undefined): readonly string[];
   /** How `metadata.name` must look; a DNS subdomain unless given. Returns the complaints. */
   validateName?(name: string): readonly string[];
   readonly columns?: readonly Column<T>[];

@@ -17,6 +17,8 @@ const percent = '[0-9]+%';
 const headerName = '[-A-Za-z0-9]+';
 const configKey = '[-._a-zA-Z0-9]+';
 
+const domainPath = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+const domainPathRegExp = new RegExp(`^${domainPath}$`);
 const dnsLabelRegExp = new RegExp(`^${dnsLabel}$`);
 const dns1035LabelRegExp = new RegExp(`^${dns1035Label}$`);
 const qualifiedPartRegExp = new RegExp(`^${qualifiedPart}$`);
@@ -77,6 +79,35 @@ export function dns1123SubdomainComplaints(value: string): Complaints {
     );
   }
   return complaints;
+}
+
+/** A subdomain whose first label is `*`: hosts of Ingresses. */
+export function wildcardSubdomainComplaints(value: string): Complaints {
+  const complaints: string[] = [];
+  if (value.length > subdomainLengthMax) complaints.push(lengthComplaint(subdomainLengthMax));
+  if (!value.startsWith('*.') || !isSubdomain(value.slice('*.'.length))) {
+    complaints.push(
+      patternComplaint(
+        "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+        `\\*\\.${dnsSubdomain}`,
+        '*.example.com',
+      ),
+    );
+  }
+  return complaints;
+}
+
+/** `example.com/controller`: who is meant by the name of an ingress controller or a signer. */
+export function domainPathComplaints(value: string): Complaints {
+  const slash = value.indexOf('/');
+  if (slash < 0 || slash === value.length - 1) {
+    return ['must be a domain-prefixed path (such as "acme.io/foo")'];
+  }
+  const path = value.slice(slash + 1);
+  return [
+    ...dns1123SubdomainComplaints(value.slice(0, slash)),
+    ...(domainPathRegExp.test(path) ? [] : [patternComplaint('Invalid path', domainPath)]),
+  ];
 }
 
 /** DNS-1035 label: a label that starts with a letter. */

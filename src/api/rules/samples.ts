@@ -100,5 +100,32 @@ export const samples = {
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reader' },
     subjects: [{ kind: 'ServiceAccount', name: 'web', namespace: 'default' }],
   },
+  ingress: {
+    metadata,
+    spec: {
+      rules: [
+        {
+          host: 'web.example.com',
+          http: {
+            paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'web', port: { number: 80 } } } }],
+          },
+        },
+      ],
+    },
+  },
+  ingressClass: { metadata: { name: 'web' }, spec: { controller: 'example.com/web' } },
+  networkPolicy: { metadata, spec: { podSelector: {} } },
+  runtimeClass: { metadata: { name: 'plain' }, handler: 'runc' },
+  storageDriver: { metadata: { name: 'd.example.com' }, spec: {} },
+  storageNode: {
+    metadata: { name: 'n1' },
+    spec: { drivers: [{ name: 'd.example.com', nodeID: 'n1', topologyKeys: ['zone'] }] },
+  },
+  storageCapacity: { metadata, storageClassName: 'fast' },
+  volumeAttachment: {
+    metadata: { name: 'a' },
+    spec: { attacher: 'd.example.com', nodeName: 'n1', source: { persistentVolumeName: 'pv' } },
+  },
+  volumeAttributesClass: { metadata: { name: 'quick' }, driverName: 'd.example.com', parameters: { iops: '100' } },
   controllerRevision: { metadata, data: { spec: {} }, revision: 1 },
 } as const;

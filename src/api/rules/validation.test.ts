@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FieldErrorType } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { applyMergePatch } from '#machinery/patch/merge-patch.ts';
 import { DaemonSet } from '../apps/daemon-set.ts';
@@ -34,27 +33,8 @@ import { Role } from '../rbac/role.ts';
 import { RoleBinding } from '../rbac/role-binding.ts';
 import { PriorityClass } from '../scheduling/priority-class.ts';
 import { StorageClass } from '../storage/storage-class.ts';
+import { check } from './testing/check.ts';
 import { created, samples } from './samples.ts';
-
-type Short = 'Required' | 'Invalid' | 'Duplicate' | 'Forbidden' | 'NotFound' | 'NotSupported' | 'TooLong' | 'TooMany';
-/** A change to the sample, as a merge patch, and what must be said about the result: `path Type`, all of it. */
-type Case = readonly [change: object, ...expected: readonly `${string} ${Short}`[]];
-
-const short = (type: FieldErrorType) => type.replace('FieldValue', '');
-
-function check(title: string, kind: Kind, sample: object, cases: readonly Case[]): void {
-  test(title, () => {
-    assert.deepEqual(kind.validate?.(created(kind, sample)) ?? [], [], 'the sample itself');
-    for (const [change, ...expected] of cases) {
-      const errors = kind.validate?.(created(kind, applyMergePatch(sample, change))) ?? [];
-      assert.deepEqual(
-        errors.map(({ type, field }) => `${field} ${short(type)}`),
-        expected,
-        JSON.stringify(change),
-      );
-    }
-  });
-}
 
 const container = { name: 'main', image: 'busybox:1.36' };
 /** The sample's container with something more. */

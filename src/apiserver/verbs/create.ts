@@ -58,6 +58,7 @@ async function createNamed<T extends ApiObject>(
   const write = async (complete: T) => {
     const errors = [...metadataErrors(kind, complete), ...(kind.validate?.(complete) ?? [])];
     if (errors.length > 0) throw invalidObject(kind, name, errors);
+    for (const text of kind.warn?.(complete, undefined) ?? []) context.warn(text);
     await admission.validate({ ...request, object: complete }, context);
     const resource = registry.of(kind);
     if (!dryRun) return (await resource.insert(ref, complete, signal)).object;

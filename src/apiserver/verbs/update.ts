@@ -52,6 +52,7 @@ export async function replaceObject<T extends ApiObject>(
       ...(kind.validate?.(complete) ?? []),
     ];
     if (errors.length > 0) throw invalidObject(kind, stored.name, errors);
+    for (const text of kind.warn?.(complete, old) ?? []) context.warn(text);
     await admission.validate({ ...request, object: complete }, context);
     const resource = registry.of(kind);
     if (isFinished(kind, complete)) {

@@ -21,4 +21,12 @@ export interface RequestContext {
   readonly userAgent: string;
   /** Adds a `Warning: 299` header to the reply (in process: is logged). */
   warn(text: string): void;
+  /** What the request leaves in the audit log; undefined where it leaves nothing. */
+  readonly audit?: AuditEntry | undefined;
+}
+
+/** The audit event of one request, for the parts that it passes. */
+export interface AuditEntry {
+  /** Adds an annotation (`authorization.k8s.io/decision`, `podsecurity.kubernetes.io/audit-violations`); the last one counts. */
+  annotate(key: string, value: string): void;
 }

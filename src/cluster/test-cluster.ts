@@ -43,6 +43,10 @@ export interface TestClusterOptions {
    * somebody has created.
    */
   readonly controlled?: boolean;
+  /** Names of controllers that are left out. */
+  readonly without?: readonly string[];
+  /** Names of nodes that `store` holds already, whose pods are to be driven as pretend ones. */
+  readonly adopts?: readonly string[];
   /** In memory unless given; it is closed with the cluster. */
   readonly store?: Store;
   readonly log?: Log;
@@ -109,8 +113,8 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     random,
   });
   const client = opened.clientOf(admin);
-  const controllers = controllersOf({ clusterCidr: pretendClusterCidr });
-  const { profiles } = options;
+  const { profiles, without = [] } = options;
+  const controllers = controllersOf({ clusterCidr: pretendClusterCidr }).filter(({ name }) => !without.includes(name));
   const control = new ControlPlane({
     client,
     clock,
@@ -158,13 +162,14 @@ class InProcessCluster implements TestCluster {
     this.client = client;
     this.clock = clock;
     this.signal = this.#stop.signal;
-    const { nodes = 3, podStartMs } = options;
+    const { nodes = 3, adopts = [], podStartMs } = options;
     this.nodes = new SimNodes({
       client,
       informers: control.caches,
       clock,
       log: log.child({ area: 'sim' }),
       nodes: typeof nodes === 'number' ? [{ count: nodes }] : nodes,
+      adopts,
       ...(podStartMs === undefined ? {} : { startMs: podStartMs }),
     });
   }

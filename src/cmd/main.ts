@@ -12,6 +12,7 @@ const subcommands = {
   kubeconfig: async (program: Command) => (await import('./kubeconfig.ts')).registerKubeconfig(program),
   image: async (program: Command) => (await import('./image.ts')).registerImage(program),
   why: async (program: Command) => (await import('./why.ts')).registerWhy(program),
+  'what-if': async (program: Command) => (await import('./what-if.ts')).registerWhatIf(program),
   reset: async (program: Command) => (await import('./reset.ts')).registerReset(program),
 } as const;
 

@@ -29,6 +29,11 @@ export interface SimNodesOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly nodes: readonly NodeShape[];
+  /**
+   * Names of nodes that are in the API already and stay as they are there: their pods are driven, but nobody registers
+   * them or renews their leases.
+   */
+  readonly adopts?: readonly string[];
   /** From a pod's arrival on its node to its containers running, in milliseconds; at once unless given. */
   readonly startMs?: number;
 }
@@ -49,6 +54,8 @@ interface Host {
   readonly node: SimNode;
   readonly slots: AddressSlots;
   readonly pods: Set<string>;
+  /** Not ours to register or to keep alive. */
+  readonly adopted: boolean;
   /** False while the node plays dead: no heartbeats, and nothing moves on it. */
   alive: boolean;
 }
@@ -69,8 +76,18 @@ export class SimNodes {
     this.#options = options;
     const { clock, log } = options;
     this.#heartbeats = new Heartbeats(options);
-    for (const node of simNodesOf(options.nodes)) {
-      this.#hosts.set(node.name, { node, slots: new AddressSlots(), pods: new Set(), alive: true });
+    const own = simNodesOf(options.nodes);
+    const host = (node: SimNode, adopted: boolean): Host => ({
+      node,
+      adopted,
+      slots: new AddressSlots(),
+      pods: new Set(),
+      alive: true,
+    });
+    for (const node of own) this.#hosts.set(node.name, host(node, false));
+    for (const [index, name] of (options.adopts ?? []).entries()) {
+      const node = { name, shape: { count: 1 }, number: own.length + index, zone: undefined };
+      this.#hosts.set(name, host(node, true));
     }
     this.#queue = new WorkQueue({
       clock,
@@ -85,7 +102,7 @@ export class SimNodes {
 
   /** Registers all nodes, with their leases. Nodes that are there already are taken over as they are. */
   async register(signal: AbortSignal): Promise<void> {
-    const waiting = [...this.#hosts.values()].values();
+    const waiting = [...this.#hosts.values()].filter(({ adopted }) => !adopted).values();
     const worker = async () => {
       for (const host of waiting) await this.#register(host, signal);
     };

@@ -8,6 +8,7 @@ import { Eviction } from '#api/policy/eviction.ts';
 import { TokenRequest } from '#api/authentication/token-request.ts';
 import type { Scale } from '#api/autoscaling/scale.ts';
 import type { UserInfo } from '#client/client.ts';
+import { parseFieldSelector } from '#machinery/field-selector.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import { badRequest, methodNotAllowed, notFoundError, unavailable, type Status } from '#machinery/status-error.ts';
@@ -40,7 +41,8 @@ import type { Watcher } from './watch-cache/watcher.ts';
 export interface ApiOptions {
   readonly store: Store;
   readonly kinds: readonly Kind[];
-  readonly authorizer: Authorizer;
+  /** As a function if it looks into the registry; `signal` ends with the API. */
+  readonly authorizer: Authorizer | ((registry: Registry, signal: AbortSignal) => Authorizer);
   /** In order; as a function if they look into the registry, as the built-in ones do. */
   readonly admission: readonly AdmissionPlugin[] | ((registry: Registry) => readonly AdmissionPlugin[]);
   readonly hooks?: readonly WriteHook[] | ((registry: Registry) => readonly WriteHook[]);
@@ -114,9 +116,16 @@ export class Api implements AsyncDisposable {
     this.#metrics = options.metrics;
     this.catalog = new Catalog(options.metrics === undefined ? options.kinds : [...options.kinds, ...metricsKinds]);
     this.registry = new Registry({ store: options.store, clock, log, signal: this.#stop.signal });
-    this.#authorizer = options.authorizer;
+    const { authorizer } = options;
+    this.#authorizer = typeof authorizer === 'function' ? authorizer(this.registry, this.#stop.signal) : authorizer;
     this.#why = options.why;
-    this.#reviews = { rules: [], tokens: undefined, audiences: [], ...options.reviews, authorizer: options.authorizer };
+    this.#reviews = {
+      rules: () => [],
+      tokens: undefined,
+      audiences: [],
+      ...options.reviews,
+      authorizer: this.#authorizer,
+    };
     this.#tokens = options.tokenIssuer;
     this.#pipeline = {
       registry: this.registry,
@@ -163,7 +172,7 @@ export class Api implements AsyncDisposable {
     parameters: ListParameters,
     context: RequestContext,
   ): Promise<Listing<T>> {
-    await this.authorize(attributesOf('list', target, context.user));
+    await this.authorize(selectedBy(parameters, attributesOf('list', target, context.user)));
     return this.#list(target, parameters, context);
   }
 
@@ -173,7 +182,7 @@ export class Api implements AsyncDisposable {
     parameters: WatchParameters,
     context: RequestContext,
   ): Promise<Watcher<T>> {
-    await this.authorize(attributesOf('watch', target, context.user));
+    await this.authorize(selectedBy(parameters, attributesOf('watch', target, context.user)));
     const { resourceVersion = '' } = parameters;
     const face = this.#face(target.kind);
     return this.registry.of(face.stored).watch({
@@ -348,7 +357,7 @@ export class Api implements AsyncDisposable {
     { dryRun }: WriteParameters,
     context: RequestContext,
   ): Promise<Listing<T>> {
-    const attributes = attributesOf('deletecollection', target, context.user);
+    const attributes = selectedBy(parameters, attributesOf('deletecollection', target, context.user));
     await this.authorize(attributes);
     const options = await body();
     const listing = await this.#list(target, parameters, context);
@@ -419,6 +428,18 @@ export function pathOf({ kind, namespace, name, subresource }: Target<ApiObject>
 export function attributesOf<T extends ApiObject>(verb: string, target: Target<T>, user: UserInfo): Attributes {
   const { kind, namespace, name, subresource } = target as unknown as Target<ApiObject>;
   return { user, verb, kind, namespace, name, subresource, path: pathOf({ kind, namespace, name, subresource }) };
+}
+
+/**
+ * The same with what a field selector narrows it to: who may read one object by its name may also list and watch it by
+ * that name. Throws BadRequest. Source: k8s.io/apiserver/pkg/endpoints/request (requestinfo.go).
+ */
+function selectedBy({ fieldSelector = '' }: ListParameters, attributes: Attributes): Attributes {
+  if (fieldSelector === '') return attributes;
+  const fields = parseFieldSelector(fieldSelector);
+  // Rights by name never cover a whole collection.
+  const name = attributes.verb === 'deletecollection' ? undefined : fields.requires('metadata.name');
+  return name === undefined || name === '' ? { ...attributes, fields } : { ...attributes, name, fields };
 }
 
 function refOf({ namespace, name }: { namespace: string | undefined; name: string }): ObjectRef {

@@ -1,4 +1,5 @@
 import type { UserInfo } from '#client/client.ts';
+import type { FieldSelector } from '#machinery/field-selector.ts';
 import type { Kind } from '#machinery/kind.ts';
 
 /** A request once parsed: what authorization decides on and what the registry then does, the very same tuple. */
@@ -11,6 +12,8 @@ export interface Attributes {
   readonly namespace: string | undefined;
   readonly name: string | undefined;
   readonly subresource: string | undefined;
+  /** What a list, watch or deletecollection is narrowed to; a list or watch by `metadata.name` has that as its `name`. */
+  readonly fields?: FieldSelector;
   readonly path: string;
 }
 

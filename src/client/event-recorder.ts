@@ -206,4 +206,4 @@ const seconds = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z
 
 /** Upstream puts the time in nanoseconds, in hexadecimal; the sequence takes the place of what the clock lacks. */
 const nameSuffix = (at: number, sequence: number) =>
-  (BigInt(at) * 1_000_000n + BigInt(sequence % 1_000_000)).toString(16);
+  (BigInt(Math.floor(at)) * 1_000_000n + BigInt(sequence % 1_000_000)).toString(16);

@@ -7,6 +7,7 @@ import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { ProfileConfig } from '#scheduler/profile.ts';
 import { Scheduler } from '#scheduler/scheduler.ts';
+import { controllerUser } from './controller-users.ts';
 
 export interface ControlPlaneOptions {
   /** May act as others (`Client.as()`): each part comes under its own identity. */
@@ -21,6 +22,7 @@ export interface ControlPlaneOptions {
   readonly seed?: number;
 }
 
+/** As whom the shared caches read: list and watch of everything, and hardly any writes. */
 const managerUser: UserInfo = { username: 'system:kube-controller-manager', groups: ['system:authenticated'] };
 const schedulerUser: UserInfo = { username: 'system:kube-scheduler', groups: ['system:authenticated'] };
 
@@ -77,6 +79,7 @@ export class ControlPlane {
         {
           controllers,
           client: client.as(managerUser),
+          clientFor: (controller) => client.as(controllerUser(controller)),
           informers: this.caches,
           clock,
           log: log.child({ area: 'controllers' }),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import { Secret } from '#api/core/secret.ts';
@@ -14,8 +15,9 @@ import {
   type TokenObjects,
 } from '#apiserver/authentication/service-account-tokens.ts';
 import { tokenIssuer } from '#apiserver/authentication/token-request.ts';
-import { builtInRules } from '#apiserver/authorization/built-in-rules.ts';
-import { ruleAuthorizer } from '#apiserver/authorization/rule-authorizer.ts';
+import { rbacEscalation } from '#apiserver/admission/rbac-escalation.ts';
+import { accessOver, type Access } from '#apiserver/authorization/access.ts';
+import { applyDefaultPolicy } from '#apiserver/authorization/policy/apply-default-policy.ts';
 import { InProcessClient } from '#apiserver/in-process-client.ts';
 import { agentMetrics } from '#apiserver/metrics-api/agent-metrics.ts';
 import { ServiceAllocator } from '#apiserver/service-allocator.ts';
@@ -58,6 +60,7 @@ export interface OpenedApi extends AsyncDisposable {
 }
 
 const lookupMsMax = 5_000;
+const policyMsMax = 15_000;
 
 /** Reads an object for the server itself, past authorization's audit of callers; undefined if it is not there. */
 async function find<T extends ApiObject>(client: Client, kind: Kind<T>, ref: ObjectRef): Promise<T | undefined> {
@@ -84,14 +87,15 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
   };
   const tokens = serviceAccountTokens({ issuer: defaultIssuer, keys: [key], objects, clock });
   const agents = options.agents((name) => find(self(), Node, { name }));
+  let access!: Access; // made by the API's constructor, before anything can ask for it
   const api = new Api({
     store,
     kinds: builtinKinds,
-    authorizer: ruleAuthorizer(builtInRules),
-    admission: (registry) => builtInAdmission(registry, { clock, random }),
+    authorizer: (registry, signal) => (access = accessOver(registry, signal)).authorizer,
+    admission: (registry) => [...builtInAdmission(registry, { clock, random }), rbacEscalation(access)],
     hooks: (registry) => [new ServiceAllocator(registry, { clusterCidr: options.serviceCidr, random, log })],
     metrics: agentMetrics({ client: () => self(), stats: (node, call) => agents.stats(node, call), clock, log }),
-    reviews: { rules: [builtInRules], tokens, audiences },
+    reviews: { rules: () => access.reviewed, tokens, audiences },
     tokenIssuer: tokenIssuer({
       issuer: defaultIssuer,
       key,
@@ -114,6 +118,11 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
   const own = clientOf(options.self);
   const self = (): Client => own;
   await api.start();
+  await applyDefaultPolicy(api.registry, {
+    now: clock.now(),
+    newUid: randomUUID,
+    signal: AbortSignal.timeout(policyMsMax),
+  });
   return {
     api,
     agents,

@@ -1,4 +1,5 @@
 import type { Kind } from '#machinery/kind.ts';
+import { clusterRoleAggregationController } from './cluster-role-aggregation.ts';
 import type { Controller } from './controller.ts';
 import { deploymentController } from './deployment.ts';
 import { disruptionController } from './disruption.ts';
@@ -50,6 +51,7 @@ export function builtInControllers(options: BuiltInOptions): readonly Controller
     podGc(options.podGc),
     eventExpiry(options.eventExpiry),
     serviceAccountController,
+    clusterRoleAggregationController,
     ...(options.authority === undefined ? [] : [rootCaPublisher(options.authority)]),
     ...(options.nodeIpam === false ? [] : [nodeIpam(options.nodeIpam)]),
   ];

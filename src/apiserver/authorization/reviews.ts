@@ -57,14 +57,19 @@ export async function reviewRules(
 ): Promise<SelfSubjectRulesReview> {
   const { namespace } = review.spec;
   if (namespace === undefined || namespace === '') throw badRequest('no namespace on request');
-  const rules = (await Promise.all(sources.map((source) => source.rulesFor(user, namespace)))).flat();
+  const resolved = await Promise.all(sources.map((source) => source.rulesFor(user, namespace)));
+  const rules = resolved.flatMap((each) => each.rules);
+  const problems = [...new Set(resolved.flatMap((each) => each.problems))];
   return {
     ...review,
     status: {
-      incomplete: false,
-      resourceRules: rules.filter(({ resources }) => resources !== undefined).map(resourceRule),
+      incomplete: resolved.some(({ incomplete }) => incomplete === true),
+      ...(problems.length === 0
+        ? {}
+        : { evaluationError: problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]` }),
+      resourceRules: rules.filter(({ resources = [] }) => resources.length > 0).map(resourceRule),
       nonResourceRules: rules
-        .filter(({ nonResourceURLs }) => nonResourceURLs !== undefined)
+        .filter(({ nonResourceURLs = [] }) => nonResourceURLs.length > 0)
         .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs: nonResourceURLs ?? [] })),
     },
   };
@@ -80,7 +85,7 @@ function resourceRule({ verbs, apiGroups, resources, resourceNames }: PolicyRule
     verbs,
     apiGroups: apiGroups ?? [],
     resources: resources ?? [],
-    ...(resourceNames === undefined ? {} : { resourceNames }),
+    ...(resourceNames === undefined || resourceNames.length === 0 ? {} : { resourceNames }),
   };
 }
 

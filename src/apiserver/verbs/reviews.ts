@@ -22,7 +22,7 @@ import type { RuleSource } from '../authorization/rules.ts';
 /** What reviews are answered from. */
 export interface ReviewSources {
   readonly authorizer: Authorizer;
-  readonly rules: readonly RuleSource[];
+  readonly rules: () => readonly RuleSource[];
   /** Undefined where there are no tokens to review. */
   readonly tokens: TokenAuthenticator | undefined;
   readonly audiences: readonly string[];
@@ -49,7 +49,7 @@ export async function answerReview(
     case 'LocalSubjectAccessReview':
       return reviewLocalAccess(review as LocalSubjectAccessReview, namespace ?? '', authorizer);
     case 'SelfSubjectRulesReview':
-      return reviewRules(review as SelfSubjectRulesReview, user, rules);
+      return reviewRules(review as SelfSubjectRulesReview, user, rules());
     case 'SelfSubjectReview':
       return reviewSelf(review, user);
     case 'TokenReview':

@@ -39,6 +39,7 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
   /** By namespace with a trailing slash, which is the order of the store's keys; `''` for cluster-scoped kinds. */
   #namespaces = new SortedMap<SortedMap<StoredObject<T>>>();
   #size = 0;
+  #fills = 0;
   #log = new EventLog<T>(revision(0));
   #lastChanged = revision(0);
   /** Changes that came while loading. */
@@ -60,6 +61,10 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
   }
   get size(): number {
     return this.#size;
+  }
+  /** How often this cache has been filled from the store: its events tell nothing about what lies between two fills. */
+  get fills(): number {
+    return this.#fills;
   }
   get log(): EventLog<T> {
     return this.#log;
@@ -190,6 +195,7 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
       }
       this.#log.clear(at);
       this.#lastChanged = at;
+      this.#fills++;
       this.#state = { is: 'ready' };
       const held = this.#held;
       this.#held = [];

@@ -1,0 +1,29 @@
+/** What Tutti's own parts need beyond what upstream grants to the parts that they stand for. */
+import type { PolicyRule } from '#api/rbac/types.generated.ts';
+import { may, mayRecordEvents, read } from './rule.ts';
+
+/**
+ * By service account in `kube-system`; the roles are called `tutti:controller:…`, so that upstream's stay as upstream
+ * ships them.
+ */
+export const tuttiRules: Readonly<Record<string, readonly PolicyRule[]>> = {
+  'deployment-controller': [may('patch', 'apps', 'deployments')],
+  // Jobs that have outlived their ttlSecondsAfterFinished are removed by the same controller.
+  'job-controller': [may('delete', 'batch', 'jobs')],
+  'pod-garbage-collector': [may('update', '', 'pods/status')],
+  'event-expiry': [may('get list watch delete', '', 'events')],
+  'bootstrap-keeper': [
+    may('get create patch', '', 'namespaces services endpoints'),
+    may('get create patch', 'discovery.k8s.io', 'endpointslices'),
+    may('get create patch', 'scheduling.k8s.io', 'priorityclasses'),
+    mayRecordEvents,
+  ],
+};
+
+/** A node also serves every Service, resolves every name and enforces network policies: its agent and proxy are one. */
+export const tuttiNodeRules: readonly PolicyRule[] = [
+  may(read, 'discovery.k8s.io', 'endpointslices'),
+  may(read, '', 'namespaces'),
+  may(read, 'networking.k8s.io', 'networkpolicies ingresses ingressclasses'),
+  may('create update patch', 'events.k8s.io', 'events'),
+];

@@ -19,6 +19,8 @@ export interface Entry {
   readonly created: Revision;
   /** The revision that last wrote this key. */
   readonly modified: Revision;
+  /** Why `value` is not what was committed (changed on disk, sealed with a lost key); undefined for all that is well. */
+  readonly unreadable?: string;
 }
 
 /**

@@ -23,7 +23,7 @@ import { metricsGroup, metricsKinds } from './metrics-api/kinds.ts';
 import { listMetrics, type MetricsSource } from './metrics-api/metrics-source.ts';
 import { faceOf, type Face } from './registry/face.ts';
 import { Registry } from './registry/registry.ts';
-import type { Listing } from './registry/resource.ts';
+import type { Listing, Resource } from './registry/resource.ts';
 import { selectionOf } from './registry/selection.ts';
 import type { StoredObject } from './registry/stored-object.ts';
 import { freshnessOfGet, freshnessOfList, parseVersion } from './registry/versions.ts';
@@ -345,7 +345,11 @@ export class Api implements AsyncDisposable {
     await this.authorize(attributes);
     const { stored, fromStored } = this.#face(target.kind);
     const call: WriteCall<T> = { kind: stored, attributes, context, dryRun };
-    const answer = await deleteObject(this.#pipeline, call, refOf(target), await body());
+    const options = await body();
+    if (options.ignoresReadErrors === true) {
+      await this.authorize(attributesOf('unsafe-delete-ignore-read-errors', target, context.user));
+    }
+    const answer = await deleteObject(this.#pipeline, call, refOf(target), options);
     return answer.kind === 'Status' ? answer : fromStored(answer as T);
   }
 
@@ -389,6 +393,21 @@ export class Api implements AsyncDisposable {
     return found;
   }
 
+  /** What a list leaves out is said beside it. */
+  #warnOfUnreadable<T extends ApiObject>(
+    { cache, layout }: Resource<T>,
+    namespace: string | undefined,
+    context: RequestContext,
+  ): void {
+    let named = 0;
+    const prefix = layout.prefixIn(namespace);
+    for (const key of cache.unreadable) {
+      if (!key.startsWith(prefix)) continue;
+      if (++named > unreadableNamedMax) return context.warn('and more objects cannot be read and are left out');
+      context.warn(`the object stored at ${key} cannot be read and is left out; get it to see why`);
+    }
+  }
+
   #face<T extends ApiObject>(kind: Kind<T>): Face<T> {
     const id = `${kind.group}/${kind.version}/${kind.plural}`;
     let face = this.#faces.get(id) as Face<T> | undefined; // the key names the kind
@@ -399,14 +418,16 @@ export class Api implements AsyncDisposable {
   async #list<T extends ApiObject>(
     { kind, namespace }: Target<T>,
     parameters: ListParameters,
-    { signal }: RequestContext,
+    context: RequestContext,
   ): Promise<Listing<T>> {
+    const { signal } = context;
     const selection = selectionOf(kind, parameters);
     if (kind.group === metricsGroup && this.#metrics !== undefined) {
       return listMetrics(this.#metrics, kind, { namespace, selection, signal });
     }
     const face = this.#face(kind);
-    const listing = await this.registry.of(face.stored).list({
+    const resource = this.registry.of(face.stored);
+    const listing = await resource.list({
       namespace,
       selection: face.selection(selection),
       freshness: freshnessOfList(parameters),
@@ -414,9 +435,13 @@ export class Api implements AsyncDisposable {
       continue: parameters.continue,
       signal,
     });
+    this.#warnOfUnreadable(resource, namespace, context);
     return face.translates ? { ...listing, items: listing.items.map(face.shown) } : listing;
   }
 }
+
+/** Warnings of one list about objects that it leaves out. */
+const unreadableNamedMax = 5;
 
 /** Source of the path: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris */
 export function pathOf({ kind, namespace, name, subresource }: Target<ApiObject>): string {

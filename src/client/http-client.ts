@@ -131,6 +131,11 @@ export class HttpClient implements Client, AsyncDisposable {
     await this.#call('DELETE', pathOf(kind, options) + listQuery(options), options, deleteBody(options));
   }
 
+  /** A call beside the resources, answered as JSON. */
+  async raw(method: 'GET' | 'POST', path: string, options: CallOptions): Promise<unknown> {
+    return this.#call(method, path, options);
+  }
+
   async logs(pod: ObjectRef, options: LogOptions): Promise<Readable> {
     const { signal } = options;
     const path = pathOf(pods, { ...pod, subresource: 'log' }) + logQuery(options);

@@ -19,6 +19,7 @@ import { runCompactor } from './compactor.ts';
 import { ControlPlane } from './control-plane.ts';
 import { controllersOf, pretendClusterCidr } from './controllers.ts';
 import { StartError, openDataDir } from './data-dir.ts';
+import { Encryption, encryptionActions } from './encryption.ts';
 import { releaseIdleMemory } from './idle-memory.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { fileLog, type LogLevel } from './log-file.ts';
@@ -35,6 +36,9 @@ export interface AllInOneOptions {
   readonly etcdEndpoints: readonly string[];
   /** Other APIs to serve beside Kubernetes'. */
   readonly dialects?: readonly 'docker'[];
+  /** An EncryptionConfiguration; without one, Secrets are encrypted with keys of the data directory's own. */
+  readonly encryptionProviderConfig?: string | undefined;
+  readonly abandonLostKeys?: boolean | undefined;
   readonly logLevel: LogLevel;
   readonly clock: Clock;
 }
@@ -71,7 +75,22 @@ export function nodeNameOf(host: string): string {
   return name === '' ? 'node' : name;
 }
 
-async function openStore({ dataDir, etcdEndpoints }: AllInOneOptions): Promise<Store> {
+async function openStore(options: AllInOneOptions): Promise<Encryption> {
+  const store = await openPlainStore(options);
+  try {
+    return await Encryption.open(store, {
+      dataDir: options.dataDir,
+      configurationFile: options.encryptionProviderConfig,
+      abandonsLostKeys: options.abandonLostKeys,
+      signal: AbortSignal.timeout(storeOpenMsMax),
+    });
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openPlainStore({ dataDir, etcdEndpoints }: AllInOneOptions): Promise<Store> {
   if (etcdEndpoints.length === 0) return sqliteStore(path.join(dataDir, 'state.db'));
   const { etcdStore } = await import('#store/etcd.ts'); // loaded by those alone who have an etcd: it needs some 8 MB
   return etcdStore({ endpoints: etcdEndpoints }, { signal: AbortSignal.timeout(storeOpenMsMax) });
@@ -104,8 +123,9 @@ async function untilReady(client: Client, names: readonly string[], clock: Clock
 
 async function listen(
   options: AllInOneOptions,
-  { store, pki, log, control }: { store: Store; pki: Pki; log: Log; control: () => ControlPlane | undefined },
+  parts: { encryption: Encryption; pki: Pki; log: Log; control: () => ControlPlane | undefined },
 ): Promise<ApiServer> {
+  const { encryption, pki, log, control } = parts;
   const cache = () => {
     const caches = control()?.caches;
     if (caches === undefined) throw unavailable('the server is still starting');
@@ -113,8 +133,9 @@ async function listen(
   };
   try {
     return await startApiServer({
-      store,
+      store: encryption.store,
       pki,
+      actions: encryptionActions(encryption),
       host: '0.0.0.0',
       port: options.port,
       serviceCidr: network.serviceCidr,
@@ -154,7 +175,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const dir = resources.use(await openDataDir(options.dataDir, { writtenBy: versionInfo.tutti, now: clock.now() }));
   const log = fileLog(path.join(dir.path, 'logs', 'server.log'), options.logLevel);
   const hostIps = findHostIps();
-  const [store, pki] = await Promise.all([
+  const [encryption, pki] = await Promise.all([
     openStore(options),
     openPki(dir.path, {
       clock,
@@ -162,9 +183,10 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
       nodes: options.simNodes === undefined ? [{ name: nodeNameOf(hostname()), hosts: hostIps }] : [],
     }),
   ]);
+  const { store } = encryption;
   resources.use(store);
   let control: ControlPlane | undefined;
-  const api = resources.use(await listen(options, { store, pki, log, control: () => control }));
+  const api = resources.use(await listen(options, { encryption, pki, log, control: () => control }));
   const client = api.clientOf(admin);
   const server = `https://127.0.0.1:${api.port}`;
 

@@ -3,7 +3,7 @@ import type { Api, ApiOptions } from '#apiserver/api.ts';
 import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
 import { unionAuthenticator } from '#apiserver/authentication/union.ts';
 import { HttpServer } from '#apiserver/http-server.ts';
-import { Router } from '#apiserver/rest/router.ts';
+import { Router, type RouterOptions } from '#apiserver/rest/router.ts';
 import { connectHandler } from '#apiserver/streaming/connect-handler.ts';
 import { agentConnections, type AgentConnections } from '#apiserver/streaming/node-streams.ts';
 import type { Client, UserInfo } from '#client/client.ts';
@@ -25,6 +25,8 @@ export interface ApiServerOptions {
   readonly why?: ApiOptions['why'];
   /** The way to the agents, if it is not over the network: pretend nodes live in this process. */
   readonly agents?: AgentConnections;
+  /** What is offered beside the API itself. */
+  readonly actions?: RouterOptions['actions'];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -81,13 +83,21 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 /** Puts the HTTPS door in front of an API. Throws what listening fails with. */
 export function serveApi(
   { api, agents, tokens, documents }: OpenedApi,
-  { pki, host, port, clock, log }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'clock' | 'log'>,
+  {
+    pki,
+    host,
+    port,
+    actions,
+    clock,
+    log,
+  }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'actions' | 'clock' | 'log'>,
 ): Promise<HttpServer> {
   const router = new Router({
     api,
     authenticator: unionAuthenticator(clientCertificateAuthenticator(pki.authority, clock), tokens),
     connect: connectHandler(agents, clock),
     documents,
+    ...(actions === undefined ? {} : { actions }),
     metrics: new MetricsRegistry(),
     log,
   });

@@ -13,6 +13,7 @@ const subcommands = {
   image: async (program: Command) => (await import('./image.ts')).registerImage(program),
   why: async (program: Command) => (await import('./why.ts')).registerWhy(program),
   'what-if': async (program: Command) => (await import('./what-if.ts')).registerWhatIf(program),
+  encryption: async (program: Command) => (await import('./encryption.ts')).registerEncryption(program),
   reset: async (program: Command) => (await import('./reset.ts')).registerReset(program),
 } as const;
 

@@ -20,6 +20,8 @@ interface UpOptions extends DataDirOptions {
   readonly detach?: boolean;
   readonly dialect: readonly Dialect[];
   readonly storeEtcd?: readonly string[];
+  readonly encryptionProviderConfig?: string;
+  readonly abandonLostKeys?: boolean;
   readonly merge?: boolean;
   readonly logLevel: LogLevel;
 }
@@ -135,6 +137,8 @@ async function up(options: UpOptions): Promise<void> {
     simNodes,
     etcdEndpoints: options.storeEtcd ?? [],
     dialects: options.dialect,
+    encryptionProviderConfig: options.encryptionProviderConfig,
+    abandonLostKeys: options.abandonLostKeys,
     logLevel: options.logLevel,
     clock: systemClock,
   });
@@ -178,6 +182,11 @@ export function registerUp(program: Command): void {
       new Option('--dialect <name...>', 'other APIs to serve beside Kubernetes’').choices(dialects).default([]),
     )
     .option('--store-etcd <endpoint...>', 'keep the state in this etcd instead of a file (http://127.0.0.1:2379)')
+    .option(
+      '--encryption-provider-config <file>',
+      'what to encrypt at rest, and with which keys, instead of Secrets alone',
+    )
+    .option('--abandon-lost-keys', 'start although keys are lost that stored values need')
     .option('--merge', 'add the cluster to your kubeconfig')
     .addOption(
       new Option('--log-level <level>', 'what goes to DIR/logs')

@@ -1,9 +1,12 @@
+import { definition } from '#api/definitions.ts';
+import { builtinKinds } from '#api/kinds.ts';
 import { conform } from '#machinery/conform.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import { tooLarge } from '#machinery/status-error.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import type { Entry, Key } from '#store/store.ts';
 import { StoredObject } from './stored-object.ts';
+import { Unreadable } from './unreadable.ts';
 
 /** Everything the API stores lies under this. */
 export const registryRoot: Key = '/registry/';
@@ -12,6 +15,7 @@ export const registryRoot: Key = '/registry/';
 export const objectBytesMax = 1_536 * 1024;
 
 const encoder = new TextEncoder();
+const builtInSchemas: ReadonlySet<object> = new Set(builtinKinds.map(({ schema }) => schema));
 
 /**
  * Where and how the objects of one kind lie in the store: `/registry/<group or core>/<plural>[/<namespace>]/<name>`,
@@ -24,9 +28,11 @@ export class Layout<T extends ApiObject = ApiObject> {
   readonly folder: string;
   readonly prefix: Key;
   readonly head: Buffer;
+  readonly #isBuiltIn: boolean;
 
   constructor(kind: Kind<T>) {
     this.kind = kind;
+    this.#isBuiltIn = builtInSchemas.has(kind.schema);
     this.folder = `${kind.group === '' ? 'core' : kind.group}/${kind.plural}`;
     this.prefix = `${registryRoot}${this.folder}/`;
     this.head = Buffer.from(
@@ -65,21 +71,35 @@ export class Layout<T extends ApiObject = ApiObject> {
 
   /**
    * An object out of the store, as this server would have stored it: who wrote it may have been another version, which
-   * knew fewer defaults or more fields. What cannot be read by the schema is left as it is.
+   * knew fewer defaults or more fields. Throws Unreadable for a value that is no such object, so that
+   * nothing behind ever meets one; custom resources, whose schema changes under them, need sound metadata alone.
    */
   decode(entry: Entry): StoredObject<T> {
     const { key, modified } = entry;
-    const value = this.#canonical(entry.value);
-    const object = parse(value) as T;
-    const today = this.#today(object);
+    if (entry.unreadable !== undefined) throw new Unreadable(key, entry.unreadable);
+    let value: Uint8Array;
+    let object: T;
+    try {
+      value = this.#canonical(entry.value);
+      object = parse(value) as T;
+    } catch (error) {
+      throw new Unreadable(key, `its value is no ${this.kind.kind}`, error);
+    }
+    const today = this.#today(object, key);
     return today === object
       ? new StoredObject(this, key, value, modified)
       : new StoredObject(this, key, this.encode(today), modified);
   }
 
   /** The very same object if nothing is to be done. */
-  #today(object: T): T {
+  #today(object: T, key: Key): T {
     const { value, errors } = conform(this.kind.schema, object);
+    const complaint = this.#isBuiltIn ? errors[0] : metadataComplaint(object);
+    if (complaint !== undefined) throw new Unreadable(key, complaint);
+    const { name, namespace } = object.metadata ?? {};
+    if (key !== this.key({ name: name ?? '', namespace: namespace ?? '' })) {
+      throw new Unreadable(key, `it says that it is ${this.key({ name: name ?? '', namespace: namespace ?? '' })}`);
+    }
     if (errors.length > 0) return object;
     const conforming = value as T; // it conforms to the schema that T was generated from
     return this.kind.defaults?.(conforming) ?? conforming;
@@ -93,4 +113,8 @@ export class Layout<T extends ApiObject = ApiObject> {
 
 function parse({ buffer, byteOffset, byteLength }: Uint8Array): unknown {
   return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString()) as unknown;
+}
+
+function metadataComplaint({ metadata }: ApiObject): string | undefined {
+  return conform(definition('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'), metadata).errors[0];
 }

@@ -16,6 +16,7 @@ export class Registry {
   readonly store: Store;
   readonly feed: ChangeFeed;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #signal: AbortSignal;
   readonly #resources = new Map<string, Resource>();
 
@@ -23,6 +24,7 @@ export class Registry {
   constructor({ store, clock, log, signal }: { store: Store; clock: Clock; log: Log; signal: AbortSignal }) {
     this.store = store;
     this.#clock = clock;
+    this.#log = log;
     this.#signal = signal;
     this.feed = new ChangeFeed({ store, clock, log });
   }
@@ -34,7 +36,14 @@ export class Registry {
     if (known !== undefined) return known as unknown as Resource<T>;
     const layout = new Layout(kind);
     const { store, feed } = this;
-    const cache = new KindCache<T>({ store, feed, clock: this.#clock, layout, signal: this.#signal });
+    const cache = new KindCache<T>({
+      store,
+      feed,
+      clock: this.#clock,
+      layout,
+      signal: this.#signal,
+      onUnreadable: (key, error) => this.#log.error('a stored object cannot be read', { key, error }),
+    });
     const resource = new Resource<T>({ store, feed, clock: this.#clock, layout, cache });
     this.#resources.set(id, resource);
     return resource;

@@ -3,7 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import { alreadyExists, badRequest, expired, notFoundError } from '#machinery/status-error.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import type { Kind } from '#machinery/kind.ts';
-import { Expired, Future, type Key, type Revision, type Store } from '#store/store.ts';
+import { Expired, Future, type Entry, type Key, type Revision, type Store } from '#store/store.ts';
 import type { ChangeFeed } from '../watch-cache/change-feed.ts';
 import { CacheEvent, type WatchRecord } from '../watch-cache/cache-event.ts';
 import type { KindCache } from '../watch-cache/kind-cache.ts';
@@ -13,6 +13,7 @@ import { registryRoot, type Layout } from './layout.ts';
 import type { Selection } from './selection.ts';
 import { fromStore, isConflict, storeError, tooLargeVersion } from './store-errors.ts';
 import { StoredObject } from './stored-object.ts';
+import { Unreadable } from './unreadable.ts';
 import type { Freshness } from './versions.ts';
 
 /** How long a read waits for the cache to reach a revision. */
@@ -122,6 +123,14 @@ export class Resource<T extends ApiObject = ApiObject> {
   async remove(stored: StoredObject<T>, signal: AbortSignal): Promise<StoredObject<T>> {
     const at = await this.#commit({ do: 'delete', key: stored.key, expect: stored.revision }, signal);
     return stored.at(at);
+  }
+
+  /** Removes an object that cannot be read, without looking at it. Throws NotFound, and Conflict if it has changed. */
+  async removeUnreadable(ref: ObjectRef, signal: AbortSignal): Promise<void> {
+    const key = this.layout.key(ref);
+    const entry = await fromStore(this.#store.get(key, { signal }));
+    if (entry === undefined) throw notFoundError(this.kind, ref.name);
+    await this.#commit({ do: 'delete', key, expect: entry.modified }, signal);
   }
 
   async list(query: ListQuery<T>): Promise<Listing<T>> {
@@ -247,7 +256,8 @@ export class Resource<T extends ApiObject = ApiObject> {
         throw this.#pastError(error, at, start);
       }
       for (const [index, entry] of page.entries.entries()) {
-        const item = this.layout.decode(entry);
+        const item = this.#readable(entry);
+        if (item === undefined) continue;
         if (!selection.all && !selection.matches(item.object)) continue;
         if (limit > 0 && items.length === limit) {
           return this.#listing(items, at, page.count - index, selection.all);
@@ -269,6 +279,16 @@ export class Resource<T extends ApiObject = ApiObject> {
       continue: encodeContinue({ at, from: `${last.key.slice(this.layout.prefix.length)}\0` }),
       ...(counted ? { remaining: left } : {}),
     };
+  }
+
+  /** Undefined for what the cache leaves out, too. */
+  #readable(entry: Entry): StoredObject<T> | undefined {
+    try {
+      return this.layout.decode(entry);
+    } catch (error) {
+      if (error instanceof Unreadable) return undefined;
+      throw error;
+    }
   }
 
   #pastError(error: unknown, at: Revision, start: Key | undefined): unknown {
@@ -293,8 +313,9 @@ export class Resource<T extends ApiObject = ApiObject> {
           if (change.revision > upTo) return events;
           const key = change.type === 'put' ? change.entry.key : change.key;
           if (!key.startsWith(this.layout.prefix)) continue;
-          const previous = change.previous && this.layout.decode(change.previous);
-          const current = change.type === 'put' ? this.layout.decode(change.entry) : undefined;
+          const previous = change.previous && this.#readable(change.previous);
+          const current = change.type === 'put' ? this.#readable(change.entry) : undefined;
+          if (previous === undefined && current === undefined) continue;
           events.push(new CacheEvent(change.revision, 0, current, previous));
         }
         seen += changes.length;

@@ -98,6 +98,7 @@ interface DeleteOptionsBody {
   readonly orphanDependents?: boolean;
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
   readonly dryRun?: readonly string[];
+  readonly ignoreStoreReadErrorWithClusterBreakingPotential?: boolean;
 }
 
 const policies = ['Orphan', 'Background', 'Foreground'] as const;
@@ -114,6 +115,7 @@ export async function readDeletion(
     preconditions,
     propagationPolicy: policyOf(body.propagationPolicy, orphanDependents),
     dryRun,
+    ignoresReadErrors: body.ignoreStoreReadErrorWithClusterBreakingPotential === true,
   };
 }
 

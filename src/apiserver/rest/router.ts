@@ -11,6 +11,7 @@ import type { Authenticator } from '../authentication/authenticator.ts';
 import { anonymousUser } from '../authentication/union.ts';
 import { OpenApiHandler } from '../openapi/handler.ts';
 import type { ConnectHandler } from '../streaming/connect.ts';
+import type { RequestContext } from '../request.ts';
 import { Callers } from './callers.ts';
 import { connectRequest, handlerOf, isConnect } from './connect-route.ts';
 import { DiscoveryHandler } from './discovery-handler.ts';
@@ -40,10 +41,14 @@ export interface RouterOptions {
   readonly metrics?: MetricsRegistry;
   /** JSON documents by path, for callers who may `get` that path: OpenID discovery, say. */
   readonly documents?: ReadonlyMap<string, unknown>;
+  /** What Tutti offers beside Kubernetes' API, by `METHOD /path`, to callers who may do that to the path. Answered as JSON. */
+  readonly actions?: ReadonlyMap<string, Action>;
   /** Which addresses `proxy` may call; those that a pod can have, unless given. */
   readonly mayProxyTo?: (host: string) => boolean;
   readonly log: Log;
 }
+
+export type Action = (context: RequestContext) => Promise<unknown>;
 
 /** Turns HTTP requests into calls of the API. */
 export class Router {
@@ -59,9 +64,21 @@ export class Router {
   readonly #openapi: OpenApiHandler;
   readonly #proxies: ProxyHandler;
   readonly #documents: ReadonlyMap<string, unknown>;
+  readonly #actions: ReadonlyMap<string, Action>;
   readonly #open = new Set<AbortController>();
 
-  constructor({ api, authenticator, connect, checks = [], metrics, documents, mayProxyTo, log }: RouterOptions) {
+  constructor({
+    api,
+    authenticator,
+    connect,
+    checks = [],
+    metrics,
+    documents,
+    mayProxyTo,
+    actions = new Map(),
+    log,
+  }: RouterOptions) {
+    this.#actions = actions;
     this.#documents = documents ?? new Map();
     this.#api = api;
     this.#callers = new Callers(authenticator);
@@ -207,6 +224,8 @@ export class Router {
       path,
     });
     if (this.#openapi.answers(path)) return this.#openapi.handle(exchange, path);
+    const action = this.#actions.get(`${exchange.method} ${path}`);
+    if (action !== undefined) return sendJson(exchange, 200, await action(exchange.context));
     if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw unknownPath();
     if (path === '/version') return sendJson(exchange, 200, version());
     if (this.#documents.has(path)) return sendJson(exchange, 200, this.#documents.get(path));

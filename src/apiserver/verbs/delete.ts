@@ -4,12 +4,15 @@ import { hasReason, type Status } from '#machinery/status-error.ts';
 import { planDeletion, type DeletionWish } from '../registry/deletion.ts';
 import { checkPreconditions } from '../registry/object-meta.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
+import { Unreadable } from '../registry/unreadable.ts';
 import { released, retrying, type Pipeline, type WriteCall } from './pipeline.ts';
 
 export interface DeletionOptions extends DeletionWish {
   readonly preconditions?:
     | { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined }
     | undefined;
+  /** Removes an object that cannot be read, past all rules; the caller needs a right of its own for it. */
+  readonly ignoresReadErrors?: boolean;
 }
 
 /** Deletions of one collection that run at the same time. */
@@ -33,7 +36,14 @@ export async function deleteObject<T extends ApiObject>(
   ref: ObjectRef,
   options: DeletionOptions,
 ): Promise<T | Status> {
-  return retrying(pipeline, call, ref, (stored) => deleteStored(pipeline, call, stored, options));
+  try {
+    return await retrying(pipeline, call, ref, (stored) => deleteStored(pipeline, call, stored, options));
+  } catch (error) {
+    if (!(error instanceof Unreadable) || options.ignoresReadErrors !== true) throw error;
+    const { kind, context, dryRun } = call;
+    if (!dryRun) await pipeline.registry.of(kind).removeUnreadable(ref, context.signal);
+    return success(kind, { metadata: { name: ref.name } });
+  }
 }
 
 async function deleteStored<T extends ApiObject>(

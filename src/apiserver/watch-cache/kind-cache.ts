@@ -2,7 +2,7 @@ import { abortable } from '#lib/abortable.ts';
 import type { Clock } from '#lib/clock.ts';
 import { expired, tooManyRequests } from '#machinery/status-error.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
-import { revision, type Change, type Key, type Revision, type Store } from '#store/store.ts';
+import { revision, type Change, type Entry, type Key, type Revision, type Store } from '#store/store.ts';
 import type { Layout } from '../registry/layout.ts';
 import { fromStore } from '../registry/store-errors.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
@@ -47,7 +47,19 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
   readonly #written = new Map<Revision, StoredObject<T>>();
   readonly #interests: Interests<T>;
 
-  constructor(options: { store: Store; feed: ChangeFeed; clock: Clock; layout: Layout<T>; signal: AbortSignal }) {
+  /** What is stored of this kind and cannot be read, and why. */
+  readonly #unreadable = new Map<Key, unknown>();
+  readonly #onUnreadable: (key: Key, error: unknown) => void;
+
+  constructor(options: {
+    store: Store;
+    feed: ChangeFeed;
+    clock: Clock;
+    layout: Layout<T>;
+    signal: AbortSignal;
+    onUnreadable?: (key: Key, error: unknown) => void;
+  }) {
+    this.#onUnreadable = options.onUnreadable ?? (() => undefined);
     this.#store = options.store;
     this.#feed = options.feed;
     this.#clock = options.clock;
@@ -80,6 +92,10 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
   get watchers(): number {
     return this.#interests.all.size;
   }
+  /** Keys of the objects that lists leave out because they cannot be read. */
+  get unreadable(): Iterable<Key> {
+    return this.#unreadable.keys();
+  }
 
   /** Resolves once the cache holds everything. Callers share one load; a failed one is tried anew by the next. */
   async load(signal: AbortSignal): Promise<void> {
@@ -89,8 +105,13 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
     }
   }
 
+  /** Throws InternalError for an object that cannot be read. */
   get(ref: ObjectRef): StoredObject<T> | undefined {
-    return this.#namespaces.get(this.#bucketOf(ref.namespace))?.get(ref.name);
+    if (this.#unreadable.size > 0) {
+      const error = this.#unreadable.get(this.layout.key(ref));
+      if (error !== undefined) throw error;
+    }
+    return this.#find(ref);
   }
 
   /**
@@ -123,7 +144,7 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
   /** Tells the cache of an object just written, parsed already. */
   wrote(item: StoredObject<T>): void {
     if (this.#state.is === 'empty') return;
-    const held = this.get({ namespace: item.namespace ?? '', name: item.name });
+    const held = this.#find({ namespace: item.namespace ?? '', name: item.name });
     if (held?.revision === item.revision) held.adopt(item.object);
     else if (held === undefined || held.revision < item.revision) {
       this.#written.set(item.revision, item);
@@ -165,6 +186,7 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
 
   #reset(): void {
     this.#state = { is: 'empty' };
+    this.#unreadable.clear();
     this.#namespaces = new SortedMap();
     this.#size = 0;
     this.#held = [];
@@ -189,7 +211,10 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
           }),
         );
         at = page.revision;
-        for (const entry of page.entries) this.#put(this.layout.decode(entry));
+        for (const entry of page.entries) {
+          const item = this.#read(entry);
+          if (item !== undefined) this.#put(item);
+        }
         if (!page.more) break;
         from = `${page.entries.at(-1)!.key}\0`;
       }
@@ -215,9 +240,12 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
       if (written?.key === change.entry.key) {
         current = written;
         this.#written.delete(change.revision);
-      } else current = this.layout.decode(change.entry);
-      previous = this.#put(current);
+        this.#unreadable.delete(change.entry.key);
+      } else current = this.#read(change.entry);
+      previous = current === undefined ? this.#remove(change.entry.key) : this.#put(current);
+      if (current === undefined && previous === undefined) return;
     } else {
+      this.#unreadable.delete(change.key);
       previous = this.#remove(change.key);
       if (previous === undefined) return;
     }
@@ -226,6 +254,20 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
     const position = this.#log.end;
     this.#log.append(event);
     this.#interests.wake(event, position);
+  }
+
+  /** Undefined for what cannot be read: to those who list and watch it is not there, and whoever gets it is told why. */
+  #read(entry: Entry): StoredObject<T> | undefined {
+    const { key } = entry;
+    try {
+      const item = this.layout.decode(entry);
+      this.#unreadable.delete(key);
+      return item;
+    } catch (error) {
+      this.#unreadable.set(key, error);
+      this.#onUnreadable(key, error);
+      return undefined;
+    }
   }
 
   #put(item: StoredObject<T>): StoredObject<T> | undefined {
@@ -250,6 +292,10 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
     if (bucket.size === 0) this.#namespaces.delete(bucketName);
     this.#size--;
     return previous;
+  }
+
+  #find({ namespace, name }: ObjectRef): StoredObject<T> | undefined {
+    return this.#namespaces.get(this.#bucketOf(namespace))?.get(name);
   }
 
   #bucketOf(namespace: string | undefined): string {

@@ -2,19 +2,23 @@ import type { Clock } from '#lib/clock.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { podSecurity, type PodSecurityOptions } from './pod-security/pod-security.ts';
 import { priority } from './priority.ts';
 import { serviceAccount } from './service-account.ts';
 
 /** The plugins every server runs, in upstream's order. LimitRanger, ResourceQuota and webhooks go after them. */
 export function builtInAdmission(
   registry: Registry,
-  options: { readonly clock: Clock; readonly random: () => number },
+  options: { readonly clock: Clock; readonly random: () => number; readonly podSecurity?: PodSecurityOptions },
 ): readonly AdmissionPlugin[] {
   return [
     namespaceLifecycle(registry),
+    limitRanger(registry),
     serviceAccount(registry, options),
-    defaultTolerationSeconds,
+    podSecurity(registry, options.podSecurity),
     priority(registry),
+    defaultTolerationSeconds,
   ];
 }

@@ -6,6 +6,8 @@ import { runControllers } from '#controllers/run-controllers.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { ProfileConfig } from '#scheduler/profile.ts';
+import type { RebalanceOptions } from '#scheduler/rebalance/plan-moves.ts';
+import { Rebalancer } from '#scheduler/rebalance/rebalancer.ts';
 import { Scheduler } from '#scheduler/scheduler.ts';
 import { controllerUser } from './controller-users.ts';
 
@@ -16,6 +18,8 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   readonly controllers: readonly Controller[];
   readonly profiles?: readonly ProfileConfig[];
+  /** Moves pods to better nodes from time to time, within these bounds. */
+  readonly rebalance?: RebalancePolicy;
   /** In [0, 1): for jitter. */
   readonly random?: () => number;
   /** Breaks the scheduler's ties. */
@@ -23,6 +27,11 @@ export interface ControlPlaneOptions {
 }
 
 /** As whom the shared caches read: list and watch of everything, and hardly any writes. */
+export interface RebalancePolicy extends Omit<RebalanceOptions, 'now'> {
+  /** Between two passes, in milliseconds. */
+  readonly intervalMs: number;
+}
+
 const managerUser: UserInfo = { username: 'system:kube-controller-manager', groups: ['system:authenticated'] };
 const schedulerUser: UserInfo = { username: 'system:kube-scheduler', groups: ['system:authenticated'] };
 

@@ -14,6 +14,7 @@ const subcommands = {
   why: async (program: Command) => (await import('./why.ts')).registerWhy(program),
   'what-if': async (program: Command) => (await import('./what-if.ts')).registerWhatIf(program),
   encryption: async (program: Command) => (await import('./encryption.ts')).registerEncryption(program),
+  rebalance: async (program: Command) => (await import('./rebalance.ts')).registerRebalance(program),
   reset: async (program: Command) => (await import('./reset.ts')).registerReset(program),
 } as const;
 

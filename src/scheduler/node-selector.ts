@@ -1,8 +1,13 @@
 import type { NodeSelectorRequirement, NodeSelectorTerm } from '#api/core/types.generated.ts';
-import type { NodeView } from './node-view.ts';
+
+/** What a selector reads of a node. */
+export interface NodeLike {
+  readonly name: string;
+  label(key: string): string | undefined;
+}
 
 /** A prepared question about one node. */
-export type NodeMatcher = (node: NodeView) => boolean;
+export type NodeMatcher = (node: NodeLike) => boolean;
 
 /** Matches nodes that have all of `labels`. */
 export function matchLabels(labels: Readonly<Record<string, string>>): NodeMatcher {
@@ -30,7 +35,7 @@ export function matchTerm({ matchExpressions = [], matchFields = [] }: NodeSelec
 
 function matchRequirement(
   { operator, values = [] }: NodeSelectorRequirement,
-  read: (node: NodeView) => string | undefined,
+  read: (node: NodeLike) => string | undefined,
 ): NodeMatcher {
   const wanted = new Set(values);
   switch (operator) {

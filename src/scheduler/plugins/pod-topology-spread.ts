@@ -1,7 +1,7 @@
 import type { TopologySpreadConstraint } from '#api/core/types.generated.ts';
 import type { Demand } from '../demand.ts';
 import { DomainTally, DomainTuples } from '../domain-tally.ts';
-import { matchAnyTerm, matchLabels, type NodeMatcher } from '../node-selector.ts';
+import { matchAnyTerm, matchLabels } from '../node-selector.ts';
 import type { NodeTable } from '../node-table.ts';
 import { NodeView } from '../node-view.ts';
 import { scoreMax, type DomainPlugin, type DomainPreference, type DomainState, type Refusal } from '../plugin.ts';
@@ -118,7 +118,7 @@ function participants(
   keys: readonly string[],
 ): (row: number) => boolean {
   const view = new NodeView(table);
-  const matchers: NodeMatcher[] = [(node) => keys.every((key) => node.label(key) !== undefined)];
+  const matchers: ((node: NodeView) => boolean)[] = [(node) => keys.every((key) => node.label(key) !== undefined)];
   if ((constraint.nodeAffinityPolicy ?? 'Honor') === 'Honor') {
     if (demand.nodeSelector !== undefined) matchers.push(matchLabels(demand.nodeSelector));
     if (demand.requiredNodes !== undefined) matchers.push(matchAnyTerm(demand.requiredNodes.nodeSelectorTerms));

@@ -22,6 +22,7 @@ import { StartError, openDataDir } from './data-dir.ts';
 import { Encryption, encryptionActions } from './encryption.ts';
 import { releaseIdleMemory } from './idle-memory.ts';
 import { kubeconfig } from './kubeconfig.ts';
+import { rebalanceDefaults } from '#scheduler/rebalance/plan-moves.ts';
 import { fileLog, type LogLevel } from './log-file.ts';
 import { startNodeThread } from './node-thread.ts';
 import { simNodeStreams } from './sim-node-streams.ts';
@@ -39,6 +40,8 @@ export interface AllInOneOptions {
   /** An EncryptionConfiguration; without one, Secrets are encrypted with keys of the data directory's own. */
   readonly encryptionProviderConfig?: string | undefined;
   readonly abandonLostKeys?: boolean | undefined;
+  /** Pods are moved to better nodes from time to time. */
+  readonly rebalance?: boolean | undefined;
   readonly logLevel: LogLevel;
   readonly clock: Clock;
 }
@@ -52,6 +55,9 @@ export interface AllInOne extends AsyncDisposable {
   /** Resolves once every node of this process is Ready; rejects with the reason if one cannot run. */
   readonly nodesReady: Promise<void>;
 }
+
+/** Between two passes of the rebalancer. */
+const rebalanceMs = 60_000;
 
 /** Addresses that pods and Services get unless a later version asks. The same as upstream's usual ones. */
 const network = {
@@ -203,7 +209,13 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
 
   const clusterCidr = options.simNodes === undefined ? network.clusterCidr : pretendClusterCidr;
   const controllers = [...controllersOf({ authority: pki.authority, clusterCidr }), bootstrapKeeper(addresses)];
-  control = new ControlPlane({ client, clock, log, controllers });
+  control = new ControlPlane({
+    client,
+    clock,
+    log,
+    controllers,
+    ...(options.rebalance === true ? { rebalance: { ...rebalanceDefaults, intervalMs: rebalanceMs } } : {}),
+  });
   const loops = [
     control.follow(stop.signal),
     control.lead(stop.signal),

@@ -96,7 +96,28 @@ export class ControlPlane {
         },
         stop.signal,
       ),
+      this.#rebalance(stop.signal),
     ]);
     signal.removeEventListener('abort', abort);
+  }
+
+  async #rebalance(signal: AbortSignal): Promise<void> {
+    const { client, clock, log, rebalance } = this.#options;
+    if (rebalance === undefined) return;
+    const { intervalMs, ...policy } = rebalance;
+    const { caches: informers, scheduler } = this;
+    const own = client.as(controllerUser('rebalancer'));
+    const events = new EventRecorder({ client: own, clock, log, component: 'rebalancer' });
+    const rebalancer = new Rebalancer({
+      client: own,
+      informers,
+      scheduler,
+      events,
+      clock,
+      log: log.child({ area: 'rebalancer' }),
+      policy,
+      intervalMs,
+    });
+    await Promise.all([events.run(signal), rebalancer.run(signal)]);
   }
 }

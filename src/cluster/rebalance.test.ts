@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Deployment } from '#api/apps/deployment.ts';
+import { Event } from '#api/core/event.ts';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import { PodDisruptionBudget } from '#api/policy/pod-disruption-budget.ts';
 import type { Explanation } from '#scheduler/explain.ts';
 import { planMoves, rebalanceDefaults } from '#scheduler/rebalance/plan-moves.ts';
 import { carryOut } from '#scheduler/rebalance/rebalancer.ts';
-import { startCluster, type TestCluster } from './test-cluster.ts';
+import { startCluster, type TestCluster, type TestClusterOptions } from './test-cluster.ts';
 
 const labels = { app: 'web' };
 const web = { namespace: 'default', name: 'web' };
 
 /** Six replicas, all on the first of two nodes: the other was away. */
-async function crowded(): Promise<TestCluster> {
-  const cluster = await startCluster({ nodes: 2 });
+async function crowded(more: TestClusterOptions = {}): Promise<TestCluster> {
+  const cluster = await startCluster({ nodes: 2, ...more });
   const { client } = cluster;
   const cordon = (unschedulable: boolean) =>
     client.patch(Node, { name: 'sim-00002' }, { type: 'merge', patch: { spec: { unschedulable } } }, cluster);
@@ -63,6 +64,21 @@ test('passes move pods back to a node that returned, until it is not worth it an
   );
   assert.equal(made, 3);
   assert.deepEqual((await plan(cluster)).moves, []);
+});
+
+test('a rebalancing cluster does so by itself, and says so in events', async () => {
+  const rebalance = { ...rebalanceDefaults, gainMin: 0.1, intervalMs: 60_000 };
+  await using cluster = await crowded({ rebalance });
+  const even = () =>
+    Object.values(perNode(cluster)).every((pods) => pods?.length === 3) && perNode(cluster)['sim-00002'] !== undefined;
+  await cluster.until(even, { withinMs: 3_600_000, what: 'three pods on each node' });
+  const { items } = await cluster.client.list(Event, { namespace: 'default', signal: cluster.signal });
+  const told = items.filter(({ reason }) => reason === 'Rebalanced');
+  assert.equal(told.length, 3);
+  assert.match(
+    told[0]?.message ?? '',
+    /^Evicted from sim-00001: \d of 6 replicas are on node sim-00001; the scheduler now prefers sim-00002/,
+  );
 });
 
 test('a disruption budget is kept', async () => {

@@ -18,7 +18,7 @@ import { memoryStore } from '#store/memory.ts';
 import type { Store } from '#store/store.ts';
 import { admin, serveApi } from './api-server.ts';
 import { ensureBootstrapObjects } from './bootstrap-objects.ts';
-import { ControlPlane } from './control-plane.ts';
+import { ControlPlane, type RebalancePolicy } from './control-plane.ts';
 import { controllersOf, pretendClusterCidr } from './controllers.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { openApi, type OpenedApi } from './open-api.ts';
@@ -36,6 +36,8 @@ export interface TestClusterOptions {
   /** From a pod's arrival on a node to its containers running, in milliseconds; at once unless given. */
   readonly podStartMs?: number;
   readonly profiles?: readonly ProfileConfig[];
+  /** Pods are moved to better nodes from time to time, within these bounds. */
+  readonly rebalance?: RebalancePolicy;
   /** For everything that is left to chance; the same seed makes the same choices. */
   readonly seed?: number;
   /**
@@ -113,7 +115,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     random,
   });
   const client = opened.clientOf(admin);
-  const { profiles, without = [] } = options;
+  const { profiles, rebalance, without = [] } = options;
   const controllers = controllersOf({ clusterCidr: pretendClusterCidr }).filter(({ name }) => !without.includes(name));
   const control = new ControlPlane({
     client,
@@ -123,6 +125,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     seed,
     controllers,
     ...(profiles === undefined ? {} : { profiles }),
+    ...(rebalance === undefined ? {} : { rebalance }),
   });
   const cluster = new InProcessCluster({ options, store: quiet, virtual, clock, log, opened, client, control });
   try {

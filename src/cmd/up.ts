@@ -22,6 +22,7 @@ interface UpOptions extends DataDirOptions {
   readonly storeEtcd?: readonly string[];
   readonly encryptionProviderConfig?: string;
   readonly abandonLostKeys?: boolean;
+  readonly rebalance?: boolean;
   readonly merge?: boolean;
   readonly logLevel: LogLevel;
 }
@@ -139,6 +140,7 @@ async function up(options: UpOptions): Promise<void> {
     dialects: options.dialect,
     encryptionProviderConfig: options.encryptionProviderConfig,
     abandonLostKeys: options.abandonLostKeys,
+    rebalance: options.rebalance,
     logLevel: options.logLevel,
     clock: systemClock,
   });
@@ -187,6 +189,7 @@ export function registerUp(program: Command): void {
       'what to encrypt at rest, and with which keys, instead of Secrets alone',
     )
     .option('--abandon-lost-keys', 'start although keys are lost that stored values need')
+    .option('--rebalance', 'move pods to better nodes from time to time, as "tutti rebalance" lists them')
     .option('--merge', 'add the cluster to your kubeconfig')
     .addOption(
       new Option('--log-level <level>', 'what goes to DIR/logs')

@@ -14,7 +14,7 @@ export interface Complaint {
   readonly pod: Pod;
   readonly because: string;
   /** 0 to 1: what is better once the pod is on `target`; 0 or less if nothing is. */
-  gainOn(target: string): number;
+  readonly gainOn: (target: string) => number;
 }
 
 export interface RuleOptions {

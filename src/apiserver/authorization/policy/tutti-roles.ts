@@ -12,6 +12,7 @@ export const tuttiRules: Readonly<Record<string, readonly PolicyRule[]>> = {
   'job-controller': [may('delete', 'batch', 'jobs')],
   'pod-garbage-collector': [may('update', '', 'pods/status')],
   'event-expiry': [may('get list watch delete', '', 'events')],
+  rebalancer: [may('create', '', 'pods/eviction'), mayRecordEvents],
   'bootstrap-keeper': [
     may('get create patch', '', 'namespaces services endpoints'),
     may('get create patch', 'discovery.k8s.io', 'endpointslices'),

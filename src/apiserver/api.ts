@@ -241,7 +241,7 @@ export class Api implements AsyncDisposable {
         await this.#evict(call, ref, await body(Eviction));
         return done(201);
       case '/serviceaccounts/token':
-        return this.#token(ref, (await body(TokenRequest)) as TokenRequest, context);
+        return this.#token(call, ref, (await body(TokenRequest)) as TokenRequest);
       default:
         throw methodNotAllowed('the server does not allow this method on the requested resource');
     }
@@ -374,12 +374,21 @@ export class Api implements AsyncDisposable {
     const { name = ref.name } = eviction.metadata ?? {};
     if (name !== ref.name) throw badRequest('name in URL does not match name in Eviction object');
     const { dryRun, ...deletion } = deletionOf(eviction);
+    await this.#admit(call, eviction);
     await evictPod(this.#pipeline, { ...call, dryRun: call.dryRun || dryRun }, ref, deletion);
   }
 
-  async #token(ref: { namespace: string; name: string }, request: TokenRequest, context: RequestContext) {
+  /** Admits what is only the body of a subresource. */
+  async #admit({ attributes, context, dryRun }: WriteCall<Pod>, object: ApiObject): Promise<void> {
+    const request = { attributes, operation: 'CREATE' as const, object, stored: undefined, dryRun };
+    await this.#pipeline.admission.validate(request, context);
+  }
+
+  async #token(call: WriteCall<Pod>, ref: { namespace: string; name: string }, request: TokenRequest) {
     if (this.#tokens === undefined) throw methodNotAllowed('this server issues no tokens');
-    const { object } = await this.registry.of(ServiceAccount).get(ref, { want: 'newest' }, context.signal);
+    const { signal } = call.context;
+    const { object } = await this.registry.of(ServiceAccount).get(ref, { want: 'newest' }, signal);
+    await this.#admit(call, request);
     return this.#tokens.answer(ref.namespace, { name: ref.name, uid: object.metadata?.uid ?? '' }, request);
   }
 

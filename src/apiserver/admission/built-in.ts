@@ -5,6 +5,7 @@ import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { podSecurity, type PodSecurityOptions } from './pod-security/pod-security.ts';
+import { nodeRestriction } from './node-restriction.ts';
 import { priority } from './priority.ts';
 import { serviceAccount } from './service-account.ts';
 
@@ -18,6 +19,7 @@ export function builtInAdmission(
     limitRanger(registry),
     serviceAccount(registry, options),
     podSecurity(registry, options.podSecurity),
+    nodeRestriction(registry),
     priority(registry),
     defaultTolerationSeconds,
   ];

@@ -35,7 +35,7 @@ import { deletionOf, evictPod } from './verbs/eviction.ts';
 import { answerReview, isReview, type ReviewSources } from './verbs/reviews.ts';
 import { scaleOf, scaled } from './verbs/scale.ts';
 import { updateObject, type Wanted } from './verbs/update.ts';
-import type { Pipeline, WriteCall, WriteHook } from './verbs/pipeline.ts';
+import type { Ledger, Pipeline, WriteCall, WriteHook } from './verbs/pipeline.ts';
 import type { Watcher } from './watch-cache/watcher.ts';
 
 export interface ApiOptions {
@@ -46,6 +46,8 @@ export interface ApiOptions {
   /** In order; as a function if they look into the registry, as the built-in ones do. */
   readonly admission: readonly AdmissionPlugin[] | ((registry: Registry) => readonly AdmissionPlugin[]);
   readonly hooks?: readonly WriteHook[] | ((registry: Registry) => readonly WriteHook[]);
+  /** What writes are held against last of all: the quotas of their namespace. */
+  readonly ledger?: (registry: Registry) => Ledger;
   readonly reviews?: Partial<Omit<ReviewSources, 'authorizer'>>;
   /** Adds `metrics.k8s.io`. */
   readonly metrics?: MetricsSource;
@@ -136,6 +138,7 @@ export class Api implements AsyncDisposable {
       random: options.random ?? Math.random,
       newUid: options.newUid ?? randomUUID,
       hooks: typeof options.hooks === 'function' ? options.hooks(this.registry) : (options.hooks ?? []),
+      ledger: options.ledger?.(this.registry),
     };
   }
 

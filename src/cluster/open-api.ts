@@ -20,6 +20,7 @@ import { accessOver, type Access } from '#apiserver/authorization/access.ts';
 import { applyDefaultPolicy } from '#apiserver/authorization/policy/apply-default-policy.ts';
 import { InProcessClient } from '#apiserver/in-process-client.ts';
 import { agentMetrics } from '#apiserver/metrics-api/agent-metrics.ts';
+import { QuotaLedger } from '#apiserver/quota/quota-ledger.ts';
 import { ServiceAllocator } from '#apiserver/service-allocator.ts';
 import type { AgentConnections } from '#apiserver/streaming/node-streams.ts';
 import type { Client, UserInfo } from '#client/client.ts';
@@ -93,6 +94,7 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
     kinds: builtinKinds,
     authorizer: (registry, signal) => (access = accessOver(registry, signal)).authorizer,
     admission: (registry) => [...builtInAdmission(registry, { clock, random }), rbacEscalation(access)],
+    ledger: (registry) => new QuotaLedger(registry, clock),
     hooks: (registry) => [new ServiceAllocator(registry, { clusterCidr: options.serviceCidr, random, log })],
     metrics: agentMetrics({ client: () => self(), stats: (node, call) => agents.stats(node, call), clock, log }),
     reviews: { rules: () => access.reviewed, tokens, audiences },

@@ -16,6 +16,7 @@ import { nodeTaintController } from './node-taint.ts';
 import { podGc, type PodGcOptions } from './pod-gc.ts';
 import { replicaSetController } from './replica-set.ts';
 import { replicationControllerController } from './replication-controller.ts';
+import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaPublisher } from './root-ca-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
 import { taintEvictionController } from './taint-eviction.ts';
@@ -45,6 +46,7 @@ export function builtInControllers(options: BuiltInOptions): readonly Controller
     disruptionController,
     namespaceController(options.kinds),
     garbageCollector(options.kinds),
+    resourceQuotaController(options.kinds),
     nodeLifecycleController(options.nodeLifecycle),
     nodeTaintController(options.eviction),
     taintEvictionController,

@@ -3,7 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import { alreadyExists, badRequest, expired, notFoundError } from '#machinery/status-error.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import type { Kind } from '#machinery/kind.ts';
-import { Expired, Future, type Entry, type Key, type Revision, type Store } from '#store/store.ts';
+import { Expired, Future, type Entry, type Key, type Revision, type Store, type Write } from '#store/store.ts';
 import type { ChangeFeed } from '../watch-cache/change-feed.ts';
 import { CacheEvent, type WatchRecord } from '../watch-cache/cache-event.ts';
 import type { KindCache } from '../watch-cache/kind-cache.ts';
@@ -89,13 +89,21 @@ export class Resource<T extends ApiObject = ApiObject> {
     return found;
   }
 
-  /** Throws AlreadyExists. */
-  async insert(ref: ObjectRef, object: T, signal: AbortSignal): Promise<StoredObject<T>> {
+  /**
+   * `alongside` is written in the same commit. Throws AlreadyExists, and the store's Conflict if a guard of those other
+   * writes fails.
+   */
+  async insert(
+    ref: ObjectRef,
+    object: T,
+    signal: AbortSignal,
+    alongside: readonly Write[] = [],
+  ): Promise<StoredObject<T>> {
     const key = this.layout.key(ref);
     try {
-      return await this.#put(key, object, 'absent', signal);
+      return await this.#put(key, object, 'absent', { signal, alongside });
     } catch (error) {
-      throw isConflict(error) ? alreadyExists(this.kind, ref.name) : error;
+      throw isConflict(error) && error.key === key ? alreadyExists(this.kind, ref.name) : error;
     }
   }
 
@@ -114,14 +122,19 @@ export class Resource<T extends ApiObject = ApiObject> {
     );
   }
 
-  /** Replaces exactly `stored`. Throws the store's Conflict if it is not the newest any more. */
-  replace(stored: StoredObject<T>, object: T, signal: AbortSignal): Promise<StoredObject<T>> {
-    return this.#put(stored.key, object, stored.revision, signal);
+  /** Replaces exactly `stored`. Throws the store's Conflict if it, or a guard of `alongside`, does not hold any more. */
+  replace(
+    stored: StoredObject<T>,
+    object: T,
+    signal: AbortSignal,
+    alongside: readonly Write[] = [],
+  ): Promise<StoredObject<T>> {
+    return this.#put(stored.key, object, stored.revision, { signal, alongside });
   }
 
   /** Removes exactly `stored`, and returns its content at the revision of the removal. Throws the store's Conflict. */
   async remove(stored: StoredObject<T>, signal: AbortSignal): Promise<StoredObject<T>> {
-    const at = await this.#commit({ do: 'delete', key: stored.key, expect: stored.revision }, signal);
+    const at = await this.#commit([{ do: 'delete', key: stored.key, expect: stored.revision }], signal);
     return stored.at(at);
   }
 
@@ -130,7 +143,7 @@ export class Resource<T extends ApiObject = ApiObject> {
     const key = this.layout.key(ref);
     const entry = await fromStore(this.#store.get(key, { signal }));
     if (entry === undefined) throw notFoundError(this.kind, ref.name);
-    await this.#commit({ do: 'delete', key, expect: entry.modified }, signal);
+    await this.#commit([{ do: 'delete', key, expect: entry.modified }], signal);
   }
 
   async list(query: ListQuery<T>): Promise<Listing<T>> {
@@ -175,16 +188,21 @@ export class Resource<T extends ApiObject = ApiObject> {
     return this.cache.watch({ namespace, selection, allowBookmarks, ...present, position: end, past });
   }
 
-  async #put(key: Key, object: T, expect: Revision | 'absent', signal: AbortSignal): Promise<StoredObject<T>> {
+  async #put(
+    key: Key,
+    object: T,
+    expect: Revision | 'absent',
+    { signal, alongside }: { readonly signal: AbortSignal; readonly alongside: readonly Write[] },
+  ): Promise<StoredObject<T>> {
     const value = this.layout.encode(object);
-    const at = await this.#commit({ do: 'put', key, value, expect }, signal);
+    const at = await this.#commit([{ do: 'put', key, value, expect }, ...alongside], signal);
     const stored = new StoredObject(this.layout, key, value, at, withVersion(object, at));
     this.cache.wrote(stored);
     return stored;
   }
 
-  async #commit(write: Parameters<Store['commit']>[0][number], signal: AbortSignal): Promise<Revision> {
-    return fromStore(this.#store.commit([write], { signal }));
+  async #commit(writes: readonly Write[], signal: AbortSignal): Promise<Revision> {
+    return fromStore(this.#store.commit(writes, { signal }));
   }
 
   /** Resolves once the cache holds everything and is as new as asked for. */

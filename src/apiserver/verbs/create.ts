@@ -3,7 +3,7 @@ import { metadataErrors } from '#machinery/metadata-rules.ts';
 import { StatusError, badRequest, hasReason, invalidObject } from '#machinery/status-error.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { inNamespace, stampNew } from '../registry/object-meta.ts';
-import { withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
+import { charged, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
 
 /** How often a generated name that is taken is generated anew. */
 const generateAttemptsMax = 8;
@@ -61,10 +61,12 @@ async function createNamed<T extends ApiObject>(
     for (const text of kind.warn?.(complete, undefined) ?? []) context.warn(text);
     await admission.validate({ ...request, object: complete }, context);
     const resource = registry.of(kind);
-    if (!dryRun) return (await resource.insert(ref, complete, signal)).object;
-    resource.layout.encode(complete);
-    await resource.mustBeAbsent(ref, signal);
-    return complete;
+    return charged(pipeline, { ...request, object: complete }, signal, async (alongside) => {
+      if (!dryRun) return (await resource.insert(ref, complete, signal, alongside)).object;
+      resource.layout.encode(complete);
+      await resource.mustBeAbsent(ref, signal);
+      return complete;
+    });
   };
   return withReservations(pipeline, call, object, undefined, write);
 }

@@ -2,7 +2,9 @@ import type { Clock } from '#lib/clock.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import { conflict } from '#machinery/status-error.ts';
+import type { AdmissionRequest } from '../admission/admission.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
+import type { Write } from '#store/store.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Attributes, RequestContext } from '../request.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
@@ -18,6 +20,8 @@ export interface Pipeline {
   readonly newUid: () => string;
   /** Told before and after objects of a kind are written: what keeps addresses unique. */
   readonly hooks: readonly WriteHook[];
+  /** What writes are held against, if anything. */
+  readonly ledger: Ledger | undefined;
 }
 
 /** One authorized write. */
@@ -33,6 +37,19 @@ export interface Reservation<T extends ApiObject = ApiObject> {
   readonly object: T;
   keep(): void;
   giveBack(): void;
+}
+
+/** Sums that must be right at every moment, because they are committed together with what they are sums of. */
+export interface Ledger {
+  /**
+   * Decides about a write that has passed everything else and calls `commit` with what must land with it or not at all;
+   * again, if those sums have changed meanwhile. Throws Forbidden, and what `commit` throws.
+   */
+  charge<R>(
+    request: AdmissionRequest,
+    signal: AbortSignal,
+    commit: (alongside: readonly Write[]) => Promise<R>,
+  ): Promise<R>;
 }
 
 /** Completes objects with what only the server may hand out (a Service's addresses). */
@@ -106,4 +123,14 @@ export async function withReservations<T extends ApiObject>(
 /** Tells the hooks that an object is gone. */
 export function released({ hooks }: Pipeline, kind: Kind, stored: ApiObject): void {
   for (const hook of hooks) if (hook.applies(kind)) hook.removed(stored);
+}
+
+/** Commits a write with what the ledger adds to it. */
+export function charged<R>(
+  { ledger }: Pipeline,
+  request: AdmissionRequest,
+  signal: AbortSignal,
+  commit: (alongside: readonly Write[]) => Promise<R>,
+): Promise<R> {
+  return ledger === undefined ? commit([]) : ledger.charge(request, signal, commit);
 }

@@ -5,7 +5,7 @@ import { isFinished } from '../registry/deletion.ts';
 import { carryOver, checkPreconditions, inNamespace, named, withGeneration } from '../registry/object-meta.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
 import { scopedTo } from './scope.ts';
-import { released, retrying, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
+import { charged, released, retrying, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
 
 /** The wanted object, given the newest stored one (a PUT ignores it, a patch applies to it). */
 export type Wanted<T> = (stored: T) => Promise<T>;
@@ -63,10 +63,10 @@ export async function replaceObject<T extends ApiObject>(
       return complete;
     }
     if (resource.isSame(stored, complete)) return old;
-    if (dryRun) {
+    return charged(pipeline, { ...request, object: complete }, signal, async (alongside) => {
+      if (!dryRun) return (await resource.replace(stored, complete, signal, alongside)).object;
       resource.layout.encode(complete);
       return complete;
-    }
-    return (await resource.replace(stored, complete, signal)).object;
+    });
   });
 }

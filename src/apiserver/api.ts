@@ -15,6 +15,7 @@ import { badRequest, methodNotAllowed, notFoundError, unavailable, type Status }
 import type { Store } from '#store/store.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
+import type { Auditor } from './audit/auditor.ts';
 import type { TokenIssuer } from './authentication/token-request.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { refusal } from './authorization/refusal.ts';
@@ -27,7 +28,7 @@ import type { Listing, Resource } from './registry/resource.ts';
 import { selectionOf } from './registry/selection.ts';
 import type { StoredObject } from './registry/stored-object.ts';
 import { freshnessOfGet, freshnessOfList, parseVersion } from './registry/versions.ts';
-import type { Attributes, RequestContext } from './request.ts';
+import type { Attributes, AuditEntry, RequestContext } from './request.ts';
 import { bindPod } from './verbs/binding.ts';
 import { createObject } from './verbs/create.ts';
 import { deleteListed, deleteObject, type DeletionOptions } from './verbs/delete.ts';
@@ -55,6 +56,8 @@ export interface ApiOptions {
   readonly tokenIssuer?: TokenIssuer;
   /** Answers `pods/why`: the scheduler's reasons for where a pod is; undefined if it knows no such pod. */
   readonly why?: (pod: { readonly namespace: string; readonly name: string }) => object | undefined;
+  /** Leaves an audit log; without one, requests leave nothing. */
+  readonly auditor?: Auditor | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** In [0, 1); for generated names. */
@@ -100,6 +103,7 @@ export class Api implements AsyncDisposable {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
+  readonly auditor: Auditor | undefined;
   readonly #authorizer: Authorizer;
   readonly #why: ApiOptions['why'];
   readonly #pipeline: Pipeline;
@@ -114,6 +118,7 @@ export class Api implements AsyncDisposable {
     const { clock, log } = options;
     this.clock = clock;
     this.log = log;
+    this.auditor = options.auditor;
     this.kinds = options.kinds;
     this.#metrics = options.metrics;
     this.catalog = new Catalog(options.metrics === undefined ? options.kinds : [...options.kinds, ...metricsKinds]);
@@ -154,8 +159,10 @@ export class Api implements AsyncDisposable {
   }
 
   /** Throws Forbidden. */
-  async authorize(attributes: Attributes): Promise<void> {
+  async authorize(attributes: Attributes, audit?: AuditEntry): Promise<void> {
     const decision = await this.#authorizer.authorize(attributes);
+    audit?.annotate('authorization.k8s.io/decision', decision.allowed ? 'allow' : 'forbid');
+    audit?.annotate('authorization.k8s.io/reason', decision.reason);
     if (!decision.allowed) throw refusal(attributes, decision.reason);
   }
 
@@ -164,7 +171,7 @@ export class Api implements AsyncDisposable {
     { resourceVersion }: { resourceVersion?: string | undefined },
     context: RequestContext,
   ): Promise<StoredObject<T>> {
-    await this.authorize(attributesOf('get', target, context.user));
+    await this.authorize(attributesOf('get', target, context.user), context.audit);
     if (target.kind.group === metricsGroup) return this.#measured(target, context);
     const { stored, shown } = this.#face(target.kind);
     return shown(await this.registry.of(stored).get(refOf(target), freshnessOfGet(resourceVersion), context.signal));
@@ -175,7 +182,7 @@ export class Api implements AsyncDisposable {
     parameters: ListParameters,
     context: RequestContext,
   ): Promise<Listing<T>> {
-    await this.authorize(selectedBy(parameters, attributesOf('list', target, context.user)));
+    await this.authorize(selectedBy(parameters, attributesOf('list', target, context.user)), context.audit);
     return this.#list(target, parameters, context);
   }
 
@@ -185,7 +192,7 @@ export class Api implements AsyncDisposable {
     parameters: WatchParameters,
     context: RequestContext,
   ): Promise<Watcher<T>> {
-    await this.authorize(selectedBy(parameters, attributesOf('watch', target, context.user)));
+    await this.authorize(selectedBy(parameters, attributesOf('watch', target, context.user)), context.audit);
     const { resourceVersion = '' } = parameters;
     const face = this.#face(target.kind);
     return this.registry.of(face.stored).watch({
@@ -208,7 +215,7 @@ export class Api implements AsyncDisposable {
   ): Promise<T> {
     const { kind } = target;
     const attributes = attributesOf('create', target, context.user);
-    await this.authorize(attributes);
+    await this.authorize(attributes, context.audit);
     const object = await body();
     if (isReview(kind)) {
       const asked = { user: context.user, namespace: target.namespace };
@@ -233,7 +240,7 @@ export class Api implements AsyncDisposable {
     context: RequestContext,
   ): Promise<ApiObject | Status> {
     const attributes = attributesOf('create', target, context.user);
-    await this.authorize(attributes);
+    await this.authorize(attributes, context.audit);
     const ref = { namespace: target.namespace ?? '', name: target.name };
     const call = { kind: Pod, attributes, context, dryRun };
     switch (`${target.kind.group}/${target.kind.plural}/${target.subresource}`) {
@@ -266,7 +273,7 @@ export class Api implements AsyncDisposable {
     context: RequestContext,
   ): Promise<StoredObject<T>> {
     const attributes = attributesOf(verb, target, context.user);
-    await this.authorize(attributes);
+    await this.authorize(attributes, context.audit);
     const stored = await this.registry.of(target.kind).get(refOf(target), { want: 'newest' }, context.signal);
     const request = {
       attributes,
@@ -281,7 +288,7 @@ export class Api implements AsyncDisposable {
 
   /** What the scheduler says of a pod: plain data, no object of any kind. */
   async why(pod: { readonly namespace: string; readonly name: string }, context: RequestContext): Promise<object> {
-    await this.authorize(attributesOf('get', { kind: Pod, ...pod, subresource: 'why' }, context.user));
+    await this.authorize(attributesOf('get', { kind: Pod, ...pod, subresource: 'why' }, context.user), context.audit);
     if (this.#why === undefined) throw unavailable('this server has no scheduler to ask');
     const answer = this.#why(pod);
     if (answer === undefined) throw notFoundError(Pod, pod.name);
@@ -290,7 +297,7 @@ export class Api implements AsyncDisposable {
 
   /** What `/scale` shows. */
   async getScale(target: Target<ApiObject> & { readonly name: string }, context: RequestContext): Promise<Scale> {
-    await this.authorize(attributesOf('get', { ...target, subresource: 'scale' }, context.user));
+    await this.authorize(attributesOf('get', { ...target, subresource: 'scale' }, context.user), context.audit);
     const { object } = await this.registry.of(target.kind).get(refOf(target), { want: 'newest' }, context.signal);
     return scaleOf(scalePathsOf(target.kind), object);
   }
@@ -306,7 +313,7 @@ export class Api implements AsyncDisposable {
     const { kind } = target;
     const paths = scalePathsOf(kind);
     const attributes = attributesOf(verb, { ...target, subresource: 'scale' }, context.user);
-    await this.authorize(attributes);
+    await this.authorize(attributes, context.audit);
     const change = await wanted();
     const call = { kind, attributes, context, dryRun };
     const written = await updateObject(this.#pipeline, call, refOf(target), async (stored) =>
@@ -325,7 +332,7 @@ export class Api implements AsyncDisposable {
   ): Promise<T> {
     const { kind } = target;
     const attributes = attributesOf(verb, target, context.user);
-    await this.authorize(attributes);
+    await this.authorize(attributes, context.audit);
     const { stored, translates, toStored, fromStored } = this.#face(kind);
     const call: WriteCall<T> = { kind: stored, attributes, context, dryRun };
     const change = await wanted();
@@ -345,12 +352,12 @@ export class Api implements AsyncDisposable {
     context: RequestContext,
   ): Promise<T | Status> {
     const attributes = attributesOf('delete', target, context.user);
-    await this.authorize(attributes);
+    await this.authorize(attributes, context.audit);
     const { stored, fromStored } = this.#face(target.kind);
     const call: WriteCall<T> = { kind: stored, attributes, context, dryRun };
     const options = await body();
     if (options.ignoresReadErrors === true) {
-      await this.authorize(attributesOf('unsafe-delete-ignore-read-errors', target, context.user));
+      await this.authorize(attributesOf('unsafe-delete-ignore-read-errors', target, context.user), context.audit);
     }
     const answer = await deleteObject(this.#pipeline, call, refOf(target), options);
     return answer.kind === 'Status' ? answer : fromStored(answer as T);
@@ -365,7 +372,7 @@ export class Api implements AsyncDisposable {
     context: RequestContext,
   ): Promise<Listing<T>> {
     const attributes = selectedBy(parameters, attributesOf('deletecollection', target, context.user));
-    await this.authorize(attributes);
+    await this.authorize(attributes, context.audit);
     const options = await body();
     const listing = await this.#list(target, parameters, context);
     const { stored } = this.#face(target.kind);

@@ -22,7 +22,7 @@ import type { ApiObject, ObjectList, ObjectRef } from '#machinery/object.ts';
 import { unavailable, type Status } from '#machinery/status-error.ts';
 import type { Api, Target } from './api.ts';
 import { readObject } from './codec.ts';
-import type { RequestContext } from './request.ts';
+import type { AuditEntry, RequestContext } from './request.ts';
 import type { NodeStreams } from './streaming/connect.ts';
 import { applyUnsupported, patchedBy } from './verbs/patch.ts';
 import { WatchRecord } from './watch-cache/cache-event.ts';
@@ -35,6 +35,8 @@ export interface InProcessOptions {
   readonly user: UserInfo;
   /** Undefined where no agent can be reached: logs and sessions are then unavailable. */
   readonly streams?: NodeStreams | undefined;
+  /** What the calls of this client leave in the audit log: see `AuditedClient`. */
+  readonly audit?: AuditEntry | undefined;
 }
 
 /**
@@ -225,10 +227,11 @@ export class InProcessClient implements Client {
   }
 
   #context({ signal }: CallOptions): RequestContext {
-    const { user } = this.#options;
+    const { user, audit } = this.#options;
     return {
       user,
       signal,
+      audit,
       userAgent: 'tutti (in process)',
       warn: (text) => this.#api.log.warn('the API warns a part of this process', { user: user.username, text }),
     };

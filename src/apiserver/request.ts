@@ -32,4 +32,10 @@ export interface RequestContext {
 export interface AuditEntry {
   /** Adds an annotation (`authorization.k8s.io/decision`, `podsecurity.kubernetes.io/audit-violations`); the last one counts. */
   annotate(key: string, value: string): void;
+  /** What the request asks for: its body, parsed, or its patch. */
+  request?(value: unknown): void;
+  /** What it is answered with; asked for only where the event holds it. */
+  response?(value: () => unknown): void;
+  /** The head of a reply has gone out whose body may be long in coming. */
+  started?(code: number): void;
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { findHostIps } from '#agent/node-facts.ts';
 import { SimNodes } from '#agent/sim/sim-nodes.ts';
 import { Node } from '#api/core/node.ts';
+import type { Auditor } from '#apiserver/audit/auditor.ts';
 import type { Client } from '#client/client.ts';
 import { agentPort } from '#client/identities.ts';
 import type { DockerDialectOptions } from '#dialects/docker/docker-dialect.ts';
@@ -18,6 +19,7 @@ import { type ClusterAddresses, ensureBootstrapObjects } from './bootstrap-objec
 import { runCompactor } from './compactor.ts';
 import { ControlPlane } from './control-plane.ts';
 import { controllersOf, pretendClusterCidr } from './controllers.ts';
+import { openAuditor, type AuditOptions } from './audit.ts';
 import { StartError, openDataDir } from './data-dir.ts';
 import { Encryption, encryptionActions } from './encryption.ts';
 import { releaseIdleMemory } from './idle-memory.ts';
@@ -42,6 +44,8 @@ export interface AllInOneOptions {
   readonly abandonLostKeys?: boolean | undefined;
   /** Pods are moved to better nodes from time to time. */
   readonly rebalance?: boolean | undefined;
+  /** False leaves no audit log. */
+  readonly audit?: AuditOptions | false;
   readonly logLevel: LogLevel;
   readonly clock: Clock;
 }
@@ -129,9 +133,15 @@ async function untilReady(client: Client, names: readonly string[], clock: Clock
 
 async function listen(
   options: AllInOneOptions,
-  parts: { encryption: Encryption; pki: Pki; log: Log; control: () => ControlPlane | undefined },
+  parts: {
+    encryption: Encryption;
+    auditor: Auditor | undefined;
+    pki: Pki;
+    log: Log;
+    control: () => ControlPlane | undefined;
+  },
 ): Promise<ApiServer> {
-  const { encryption, pki, log, control } = parts;
+  const { encryption, auditor, pki, log, control } = parts;
   const cache = () => {
     const caches = control()?.caches;
     if (caches === undefined) throw unavailable('the server is still starting');
@@ -142,6 +152,7 @@ async function listen(
       store: encryption.store,
       pki,
       actions: encryptionActions(encryption),
+      auditor,
       host: '0.0.0.0',
       port: options.port,
       serviceCidr: network.serviceCidr,
@@ -190,9 +201,12 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     }),
   ]);
   const { store } = encryption;
+  const auditor =
+    options.audit === false ? undefined : await openAuditor(options.audit ?? {}, { dataDir: dir.path, clock, log });
   resources.use(store);
+  if (auditor !== undefined) resources.use(auditor);
   let control: ControlPlane | undefined;
-  const api = resources.use(await listen(options, { encryption, pki, log, control: () => control }));
+  const api = resources.use(await listen(options, { encryption, auditor, pki, log, control: () => control }));
   const client = api.clientOf(admin);
   const server = `https://127.0.0.1:${api.port}`;
 
@@ -269,7 +283,9 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const dockerSocket = options.dialects?.includes('docker') === true ? path.join(dir.path, 'docker.sock') : undefined;
   if (dockerSocket !== undefined) {
     const informers = control.caches;
-    resources.use(await serveDocker({ client, informers, socketPath: dockerSocket, clock, log }));
+    resources.use(
+      await serveDocker({ client: api.clientOf(admin, 'docker'), informers, socketPath: dockerSocket, clock, log }),
+    );
   }
   await dir.announce(server);
   const owned = resources.move();

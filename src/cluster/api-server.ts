@@ -1,5 +1,7 @@
 import { Registry as MetricsRegistry } from 'prom-client';
 import type { Api, ApiOptions } from '#apiserver/api.ts';
+import type { Auditor } from '#apiserver/audit/auditor.ts';
+import { auditMetrics } from '#apiserver/audit/metrics.ts';
 import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
 import { unionAuthenticator } from '#apiserver/authentication/union.ts';
 import { HttpServer } from '#apiserver/http-server.ts';
@@ -27,6 +29,7 @@ export interface ApiServerOptions {
   readonly agents?: AgentConnections;
   /** What is offered beside the API itself. */
   readonly actions?: RouterOptions['actions'];
+  readonly auditor?: Auditor | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -35,7 +38,7 @@ export interface ApiServer extends AsyncDisposable {
   readonly api: Api;
   readonly port: number;
   /** A client in this process under a name of the cluster's own. */
-  clientOf(user: UserInfo): Client;
+  clientOf(user: UserInfo, door?: string): Client;
 }
 
 /** As whom the parts that run in the server's process come to the API. */
@@ -59,6 +62,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         clock,
       }),
     ...(why === undefined ? {} : { why }),
+    auditor: options.auditor,
     clock,
     log,
   });
@@ -72,7 +76,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   return {
     api: opened.api,
     port: http.port,
-    clientOf: (user) => opened.clientOf(user),
+    clientOf: (user, door) => opened.clientOf(user, door),
     async [Symbol.asyncDispose]() {
       await http[Symbol.asyncDispose]();
       await opened[Symbol.asyncDispose]();
@@ -92,13 +96,15 @@ export function serveApi(
     log,
   }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'actions' | 'clock' | 'log'>,
 ): Promise<HttpServer> {
+  const metrics = new MetricsRegistry();
+  if (api.auditor !== undefined) auditMetrics(metrics, api.auditor);
   const router = new Router({
     api,
     authenticator: unionAuthenticator(clientCertificateAuthenticator(pki.authority, clock), tokens),
     connect: connectHandler(agents, clock),
     documents,
     ...(actions === undefined ? {} : { actions }),
-    metrics: new MetricsRegistry(),
+    metrics,
     log,
   });
   const { key, certificate } = pki.server;

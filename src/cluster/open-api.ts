@@ -6,6 +6,9 @@ import { ServiceAccount } from '#api/core/service-account.ts';
 import { builtinKinds } from '#api/kinds.ts';
 import { builtInAdmission } from '#apiserver/admission/built-in.ts';
 import { Api, type ApiOptions } from '#apiserver/api.ts';
+import { AuditedClient } from '#apiserver/audit/audited-client.ts';
+import type { Auditor } from '#apiserver/audit/auditor.ts';
+import type { AuditEntry } from '#apiserver/request.ts';
 import type { Authenticator } from '#apiserver/authentication/authenticator.ts';
 import { bearerTokenAuthenticator, cachedTokens } from '#apiserver/authentication/bearer-token.ts';
 import { openidDocuments } from '#apiserver/authentication/openid.ts';
@@ -43,6 +46,7 @@ export interface OpenApiOptions {
   readonly agents: (node: (name: string) => Promise<Node | undefined>) => AgentConnections;
   /** Answers `pods/why`. */
   readonly why?: ApiOptions['why'];
+  readonly auditor?: Auditor | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: () => number;
@@ -56,8 +60,11 @@ export interface OpenedApi extends AsyncDisposable {
   readonly tokens: Authenticator;
   /** What others need to check those tokens, by path. */
   readonly documents: ReadonlyMap<string, unknown>;
-  /** A client in this process under a name of the cluster's own. */
-  clientOf(user: UserInfo): Client;
+  /**
+   * A client in this process under a name of the cluster's own. A `door`, a dialect that is, has its calls audited like
+   * those over HTTP.
+   */
+  clientOf(user: UserInfo, door?: string): Client;
 }
 
 const lookupMsMax = 5_000;
@@ -75,7 +82,7 @@ async function find<T extends ApiObject>(client: Client, kind: Kind<T>, ref: Obj
 
 /** Puts the API together over `store` and starts it, with the cluster's own admission, addresses, tokens and rules. */
 export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
-  const { store, clock, log, random = Math.random } = options;
+  const { store, auditor, clock, log, random = Math.random } = options;
   const key = signingKeyOf(options.serviceAccountKey);
   const audiences = [defaultIssuer];
   const kindsOfTokens = { ServiceAccount, Pod, Secret, Node } as const;
@@ -112,12 +119,18 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
       },
     }),
     ...(options.why === undefined ? {} : { why: options.why }),
+    auditor,
     clock,
     log,
     random,
   });
-  const clientOf = (user: UserInfo): Client => new InProcessClient(api, { user, streams: agents });
-  const own = clientOf(options.self);
+  const plainClient = (user: UserInfo, audit?: AuditEntry): Client =>
+    new InProcessClient(api, { user, streams: agents, audit });
+  const clientOf = (user: UserInfo, door?: string): Client =>
+    auditor === undefined || (door === undefined && !auditor.internal)
+      ? plainClient(user)
+      : new AuditedClient({ auditor, user, door: door ?? 'tutti (in process)', clientOf: plainClient });
+  const own = plainClient(options.self);
   const self = (): Client => own;
   await api.start();
   await applyDefaultPolicy(api.registry, {

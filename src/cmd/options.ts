@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import path from 'node:path';
+import { UsageError } from './fail.ts';
 
 const root = '/var/lib/tutti';
 
@@ -22,3 +23,14 @@ export const outputOption = () => new Option('-o, --output <format>', 'for machi
 export interface DataDirOptions {
   readonly dataDir: string;
 }
+
+/** Parses a flag of `tutti up` that is a whole number. */
+export const wholeNumber = (name: string, min: number, max: number) => (text: string) => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new UsageError(
+      `${name} must be a whole number from ${min} to ${max}, not "${text}".`,
+      'see "tutti up --help"',
+    );
+  return value;
+};

@@ -8,12 +8,13 @@ import { startAllInOne } from '#cluster/all-in-one.ts';
 import { holderOf, makeDataDir } from '#cluster/data-dir.ts';
 import type { LogLevel } from '#cluster/log-file.ts';
 import { systemClock } from '#lib/clock.ts';
+import { auditFlags, auditOptionsOf, type AuditFlags } from './audit-flags.ts';
 import { UsageError } from './fail.ts';
 import { mergeIntoUsers } from './kubeconfig.ts';
-import { dataDirOption, type DataDirOptions } from './options.ts';
+import { dataDirOption, wholeNumber, type DataDirOptions } from './options.ts';
 import { duration } from './terminal.ts';
 
-interface UpOptions extends DataDirOptions {
+interface UpOptions extends DataDirOptions, AuditFlags {
   readonly port: number;
   readonly sim?: boolean;
   readonly nodes?: number;
@@ -32,16 +33,6 @@ type Dialect = (typeof dialects)[number];
 
 const nodesMax = 20_000;
 const detachedReadyMsMax = 90_000;
-
-const wholeNumber = (name: string, min: number, max: number) => (text: string) => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw new UsageError(
-      `${name} must be a whole number from ${min} to ${max}, not "${text}".`,
-      'see "tutti up --help"',
-    );
-  return value;
-};
 
 /** How many pretend nodes to run; undefined for this host as a real node. Says in a line why they are pretended. */
 function simulatedNodes({ sim, nodes }: UpOptions): number | undefined {
@@ -141,6 +132,7 @@ async function up(options: UpOptions): Promise<void> {
     encryptionProviderConfig: options.encryptionProviderConfig,
     abandonLostKeys: options.abandonLostKeys,
     rebalance: options.rebalance,
+    audit: auditOptionsOf(options),
     logLevel: options.logLevel,
     clock: systemClock,
   });
@@ -170,7 +162,7 @@ async function up(options: UpOptions): Promise<void> {
 }
 
 export function registerUp(program: Command): void {
-  program
+  const command = program
     .command('up')
     .description('start a cluster on this machine, or go on with the one that is there')
     .addOption(dataDirOption())
@@ -197,4 +189,5 @@ export function registerUp(program: Command): void {
         .default('info'),
     )
     .action(up);
+  for (const option of auditFlags) command.addOption(option);
 }

@@ -66,6 +66,7 @@ export async function readBodyAs<T extends ApiObject>(exchange: Exchange, kind: 
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badRequest(`the body must be one ${kind.kind} object`);
   }
+  exchange.context.audit?.request?.(value);
   return readObject(kind, value, { validation, duplicates, warn: (text) => exchange.context.warn(text) });
 }
 
@@ -88,6 +89,7 @@ export async function readPatch(exchange: Exchange): Promise<PatchBody> {
   }
   const bytes = await readBody(exchange);
   const patch = parseJson(bytes);
+  exchange.context.audit?.request?.(patch);
   const duplicates = fieldValidationOf(exchange.query) === 'Ignore' ? [] : duplicateFields(decodeText(bytes), patch);
   return { type, patch, duplicates };
 }
@@ -109,6 +111,7 @@ export async function readDeletion(
 ): Promise<DeletionOptions & { readonly dryRun: readonly string[] }> {
   const bytes = await readBody(exchange);
   const body = bytes.length === 0 ? fromQuery(exchange.query) : deleteOptionsOf(bodyType(exchange), bytes);
+  if (bytes.length > 0) exchange.context.audit?.request?.(body);
   const { gracePeriodSeconds, preconditions, orphanDependents, dryRun = [] } = body;
   return {
     gracePeriodSeconds,

@@ -43,6 +43,7 @@ export async function sendStored(
   now: number,
 ): Promise<void> {
   if (representation.encoding === 'json' && representation.shape === 'object' && !wantsPretty(exchange)) {
+    exchange.context.audit?.response?.(() => item.object);
     return send(exchange, 200, 'application/json', item.toBuffer());
   }
   return sendObject(exchange, 200, representation, kind, item.object, now);
@@ -56,6 +57,7 @@ export async function sendObject(
   object: ApiObject,
   now: number,
 ): Promise<void> {
+  exchange.context.audit?.response?.(() => object);
   switch (shape) {
     case 'Table': {
       const include = includeObjectOf(exchange.query);
@@ -79,6 +81,7 @@ export async function sendStatus(
   { encoding }: Representation,
   status: Status,
 ): Promise<void> {
+  exchange.context.audit?.response?.(() => status);
   return sendEncoded(exchange, code, encoding, status, () => encodeProtobuf(definition(statusSchema), status));
 }
 
@@ -108,6 +111,12 @@ export async function sendList(
   listing: Listing<ApiObject>,
   now: number,
 ): Promise<void> {
+  exchange.context.audit?.response?.(() => ({
+    kind: `${kind.kind}List`,
+    apiVersion: apiVersionOf(kind),
+    metadata: listMetadata(listing),
+    items: listing.items.map(({ object }) => object),
+  }));
   switch (shape) {
     case 'Table': {
       const include = includeObjectOf(exchange.query);

@@ -1,4 +1,4 @@
-import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { UserInfo } from '#client/client.ts';
@@ -7,6 +7,8 @@ import type { Kind } from '#machinery/kind.ts';
 import { badRequest, methodNotAllowed, timeout } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
 import type { Api } from '../api.ts';
+import { auditIdOf, type AuditTrail } from '../audit/auditor.ts';
+import { beginTrail, endTrail, noteUnauthenticated } from '../audit/http-trail.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import { anonymousUser } from '../authentication/union.ts';
 import { OpenApiHandler } from '../openapi/handler.ts';
@@ -23,6 +25,7 @@ import { noMetrics, requestMetrics, type RequestMetrics } from './metrics.ts';
 import { isProxy, ProxyHandler } from './proxy-handler.ts';
 import { flagOf } from './parameters.ts';
 import { send, sendError, sendJson, toStatusError } from './reply.ts';
+import { requestInfoOf, type RequestInfo } from './request-info.ts';
 import { parsePath, unknownPath, type RequestPath, type ResourcePath } from './request-path.ts';
 import { ResourceHandler } from './resource-handler.ts';
 import { WatchHandler } from './watch-handler.ts';
@@ -127,12 +130,26 @@ export class Router {
     const start = performance.now();
     this.#metrics.inflight(1, mutating);
     let parsed: RequestPath | undefined;
+    let trail: AuditTrail | undefined;
+    let cause: unknown;
+    const auditId = auditIdOf(req.headers['audit-id']);
+    (res as ServerResponse).setHeader('audit-id', auditId);
     try {
       parsed = parsePath(path);
-      await this.#route(exchange, path, parsed);
+      if (parsed.is === 'other' && isHealthPath(parsed.path)) {
+        return await handleHealth(exchange, parsed.path, this.#checks);
+      }
+      const info = requestInfoOf(exchange.method, query, path, parsed);
+      const caller = await this.#identify(req, info, auditId);
+      trail = beginTrail(this.#api.auditor, req, info, { user: caller, auditId });
+      const user = await effectiveUser(this.#api, caller, req);
+      if (user !== caller) trail?.impersonates(user);
+      await this.#route({ ...exchange, context: { ...exchange.context, user, audit: trail } }, path, parsed);
     } catch (error) {
+      cause = error;
       await this.#fail(exchange, error).catch(() => res.destroy());
     } finally {
+      endTrail(trail, { code: res.statusCode, cause, abandoned: controller.signal.aborted });
       clearTimeout(timer);
       res.off('close', gone);
       this.#open.delete(controller);
@@ -154,10 +171,16 @@ export class Router {
       this.#open.delete(controller);
     });
     socket.on('error', () => socket.destroy());
+    let trail: AuditTrail | undefined;
     try {
       const { path, query } = splitUrl(req.url);
       const parsed = parsePath(path);
-      const user = await this.#userOf(req);
+      const auditId = auditIdOf(req.headers['audit-id']);
+      const info = requestInfoOf(req.method ?? 'GET', query, path, parsed);
+      const caller = await this.#identify(req, info, auditId);
+      trail = beginTrail(this.#api.auditor, req, info, { user: caller, auditId });
+      const user = await effectiveUser(this.#api, caller, req);
+      if (user !== caller) trail?.impersonates(user);
       const kind = parsed.is === 'resource' ? this.#kindOf(parsed.resource) : undefined;
       if (parsed.is !== 'resource' || kind === undefined || !isConnect(kind, parsed.resource)) {
         throw badRequest('Upgrade request required: this path takes none');
@@ -167,30 +190,38 @@ export class Router {
         signal: controller.signal,
         userAgent: req.headers['user-agent'] ?? '',
         warn: () => undefined,
+        audit: trail,
       };
       const request = await connectRequest(this.#api, { context, query, method: req.method ?? 'GET' }, parsed.resource);
-      await handlerOf(this.#connect).upgrade(request, req, socket, head);
+      const handler = handlerOf(this.#connect);
+      trail?.started(101);
+      await handler.upgrade(request, req, socket, head);
+      endTrail(trail, { code: 101, cause: undefined, abandoned: false });
     } catch (error) {
+      const abandoned = controller.signal.aborted;
+      endTrail(trail, { code: toStatusError(error).code, cause: error, abandoned });
       refuseUpgrade(socket, error);
     }
   }
 
   async #route(exchange: Exchange, path: string, parsed: RequestPath): Promise<void> {
-    if (parsed.is === 'other' && isHealthPath(parsed.path)) return handleHealth(exchange, parsed.path, this.#checks);
-    const user = await this.#userOf(exchange.req);
-    const known: Exchange = { ...exchange, context: { ...exchange.context, user } };
     switch (parsed.is) {
       case 'resource':
-        return this.#resource(known, parsed.resource);
+        return this.#resource(exchange, parsed.resource);
       case 'discovery':
-        return this.#discovery.handle(known, path, parsed.discovery);
+        return this.#discovery.handle(exchange, path, parsed.discovery);
       case 'other':
-        return this.#other(known, parsed.path);
+        return this.#other(exchange, parsed.path);
     }
   }
 
-  async #userOf(req: HttpRequest): Promise<UserInfo> {
-    return effectiveUser(this.#api, await this.#callers.identify(req), req);
+  async #identify(req: HttpRequest, info: RequestInfo, auditId: string): Promise<UserInfo> {
+    try {
+      return await this.#callers.identify(req);
+    } catch (error) {
+      noteUnauthenticated(this.#api.auditor, req, info, auditId);
+      throw error;
+    }
   }
 
   #kindOf({ groupVersion, plural }: ResourcePath): Kind | undefined {
@@ -214,15 +245,9 @@ export class Router {
   }
 
   async #other(exchange: Exchange, path: string): Promise<void> {
-    await this.#api.authorize({
-      user: exchange.context.user,
-      verb: exchange.method === 'HEAD' ? 'get' : exchange.method.toLowerCase(),
-      kind: undefined,
-      namespace: undefined,
-      name: undefined,
-      subresource: undefined,
-      path,
-    });
+    const verb = exchange.method === 'HEAD' ? 'get' : exchange.method.toLowerCase();
+    const none = { kind: undefined, namespace: undefined, name: undefined, subresource: undefined };
+    await this.#api.authorize({ user: exchange.context.user, verb, ...none, path }, exchange.context.audit);
     if (this.#openapi.answers(path)) return this.#openapi.handle(exchange, path);
     const action = this.#actions.get(`${exchange.method} ${path}`);
     if (action !== undefined) return sendJson(exchange, 200, await action(exchange.context));

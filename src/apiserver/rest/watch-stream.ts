@@ -103,6 +103,7 @@ export async function streamWatch<T extends ApiObject>(
   const { signal } = context;
   if (!writeHead(exchange, 200, { 'content-type': contentType })) return;
   flushHead(res);
+  context.audit?.started?.(200);
   let wake: () => void = () => undefined;
   const over = () => wake();
   signal.addEventListener('abort', over);

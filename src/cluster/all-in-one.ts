@@ -222,7 +222,10 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   await writeFileAtomically(kubeconfigPath, kubeconfig({ server, authority: pki.authority, user: pki.admin }));
 
   const clusterCidr = options.simNodes === undefined ? network.clusterCidr : pretendClusterCidr;
-  const controllers = [...controllersOf({ authority: pki.authority, clusterCidr }), bootstrapKeeper(addresses)];
+  const controllers = [
+    ...controllersOf({ authority: pki.authority, serviceAccountKey: pki.serviceAccountKey, clusterCidr }),
+    bootstrapKeeper(addresses),
+  ];
   control = new ControlPlane({
     client,
     clock,

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { ClusterRoleBinding } from '#api/rbac/cluster-role-binding.ts';
+import { RoleBinding } from '#api/rbac/role-binding.ts';
 import { Deployment } from '#api/apps/deployment.ts';
 import { ClusterRole } from '#api/rbac/cluster-role.ts';
 import { Pod } from '#api/core/pod.ts';
@@ -9,12 +11,20 @@ import { controllerUser } from './controller-users.ts';
 import { controllersOf } from './controllers.ts';
 import { startCluster } from './test-cluster.ts';
 
-const names = controllersOf({ authority: 'PEM', clusterCidr: '10.128.0.0/9' }).map(({ name }) => name);
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+const names = controllersOf({ authority: 'PEM', serviceAccountKey: key, clusterCidr: '10.128.0.0/9' }).map(
+  ({ name }) => name,
+);
 
 test('every controller acts under an account of its own that the default policy gives rights to', async () => {
   await using cluster = await startCluster({ nodes: 0, controlled: false });
-  const { items } = await cluster.client.list(ClusterRoleBinding, { signal: cluster.signal });
-  const accounts = new Set(items.flatMap(({ subjects = [] }) => subjects.map(({ name }) => name)));
+  const { signal } = cluster;
+  const bindings = [
+    ...(await cluster.client.list(ClusterRoleBinding, { signal })).items,
+    ...(await cluster.client.list(RoleBinding, { signal })).items,
+  ];
+  const accounts = new Set(bindings.flatMap(({ subjects = [] }) => subjects.map(({ name }) => name)));
   for (const name of [...names, 'bootstrap-keeper']) {
     const account = controllerUser(name).username.split(':').at(-1) ?? '';
     assert.ok(accounts.has(account), `${name} has no role: give its account rules in authorization/policy`);

@@ -1,10 +1,14 @@
 import { builtinKinds } from '#api/kinds.ts';
+import { issueLegacyToken } from '#apiserver/authentication/legacy-tokens.ts';
 import { builtInControllers } from '#controllers/built-in.ts';
 import type { Controller } from '#controllers/controller.ts';
+import { signingKeyOf } from '#lib/jws.ts';
 
 export interface ControllersOptions {
   /** PEM of the authority that pods shall know the API server by; not published if absent. */
   readonly authority?: string;
+  /** PEM of the key that signs the tokens of service accounts; Secrets get none if absent. */
+  readonly serviceAccountKey?: string;
   /** Where nodes' pod ranges come from, a /24 each. */
   readonly clusterCidr: string;
 }
@@ -13,10 +17,16 @@ export interface ControllersOptions {
 export const pretendClusterCidr = '10.128.0.0/9';
 
 /** Every controller of a cluster. */
-export function controllersOf({ authority, clusterCidr }: ControllersOptions): readonly Controller[] {
+export function controllersOf({
+  authority,
+  serviceAccountKey,
+  clusterCidr,
+}: ControllersOptions): readonly Controller[] {
+  const key = serviceAccountKey === undefined ? undefined : signingKeyOf(serviceAccountKey);
   return builtInControllers({
     kinds: builtinKinds,
     nodeIpam: { clusterCidr },
     ...(authority === undefined ? {} : { authority }),
+    ...(key === undefined ? {} : { signToken: (subject) => issueLegacyToken(subject, key) }),
   });
 }

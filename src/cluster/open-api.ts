@@ -10,7 +10,14 @@ import { AuditedClient } from '#apiserver/audit/audited-client.ts';
 import type { Auditor } from '#apiserver/audit/auditor.ts';
 import type { AuditEntry } from '#apiserver/request.ts';
 import type { Authenticator } from '#apiserver/authentication/authenticator.ts';
-import { bearerTokenAuthenticator, cachedTokens } from '#apiserver/authentication/bearer-token.ts';
+import {
+  anyToken,
+  bearerTokenAuthenticator,
+  cachedTokens,
+  type TokenAuthenticator,
+} from '#apiserver/authentication/bearer-token.ts';
+import { bootstrapTokens } from '#apiserver/authentication/bootstrap-tokens.ts';
+import { legacyTokens } from '#apiserver/authentication/legacy-tokens.ts';
 import { openidDocuments } from '#apiserver/authentication/openid.ts';
 import {
   defaultIssuer,
@@ -42,6 +49,8 @@ export interface OpenApiOptions {
   /** PEM of the key that signs service-account tokens. */
   readonly serviceAccountKey: string;
   readonly serviceCidr: string;
+  /** Tokens of others that are known beside the cluster's own. */
+  readonly tokens?: readonly TokenAuthenticator[];
   /** The way to the agents; `node` finds a Node in the API that is being made. */
   readonly agents: (node: (name: string) => Promise<Node | undefined>) => AgentConnections;
   /** Answers `pods/why`. */
@@ -93,7 +102,13 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
       return found?.metadata?.uid;
     },
   };
-  const tokens = serviceAccountTokens({ issuer: defaultIssuer, keys: [key], objects, clock });
+  const secret = (namespace: string, name: string) => find(self(), Secret, { namespace, name });
+  const tokens = anyToken(
+    serviceAccountTokens({ issuer: defaultIssuer, keys: [key], objects, clock }),
+    legacyTokens({ keys: [key], objects, secret }),
+    bootstrapTokens({ secret, clock }),
+    ...(options.tokens ?? []),
+  );
   const agents = options.agents((name) => find(self(), Node, { name }));
   let access!: Access; // made by the API's constructor, before anything can ask for it
   const api = new Api({

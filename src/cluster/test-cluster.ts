@@ -103,10 +103,11 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   const clock = virtual ?? systemClock;
   const random = randomFrom(seed);
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const serviceAccountKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const opened: OpenedApi = await openApi({
     store: quiet,
     self: admin,
-    serviceAccountKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    serviceAccountKey,
     serviceCidr,
     agents: () => simNodeStreams(() => control.caches, clock),
     why: (pod) => control.scheduler.why(pod),
@@ -116,7 +117,9 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   });
   const client = opened.clientOf(admin);
   const { profiles, rebalance, without = [] } = options;
-  const controllers = controllersOf({ clusterCidr: pretendClusterCidr }).filter(({ name }) => !without.includes(name));
+  const controllers = controllersOf({ serviceAccountKey, clusterCidr: pretendClusterCidr }).filter(
+    ({ name }) => !without.includes(name),
+  );
   const control = new ControlPlane({
     client,
     clock,

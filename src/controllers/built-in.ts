@@ -18,14 +18,18 @@ import { replicaSetController } from './replica-set.ts';
 import { replicationControllerController } from './replication-controller.ts';
 import { resourceQuotaController } from './resource-quota.ts';
 import { rootCaPublisher } from './root-ca-publisher.ts';
+import { bootstrapTokenCleaner } from './bootstrap-token-cleaner.ts';
 import { serviceAccountController } from './service-account.ts';
 import { taintEvictionController } from './taint-eviction.ts';
+import { tokenSecrets, type TokenSecretsOptions } from './token-secrets.ts';
 
 export interface BuiltInOptions {
   /** All kinds the API serves: what namespaces are emptied of, and what garbage is looked for among. */
   readonly kinds: readonly Kind[];
   /** PEM of the authority that vouches for the API server; not published if absent. */
   readonly authority?: string;
+  /** Signs the tokens that live in Secrets; there are none if absent. */
+  readonly signToken?: TokenSecretsOptions['sign'];
   /** `false` where something else gives nodes their pod ranges. */
   readonly nodeIpam?: Partial<NodeIpamOptions> | false;
   readonly nodeLifecycle?: Partial<NodeLifecycleOptions>;
@@ -54,6 +58,10 @@ export function builtInControllers(options: BuiltInOptions): readonly Controller
     eventExpiry(options.eventExpiry),
     serviceAccountController,
     clusterRoleAggregationController,
+    bootstrapTokenCleaner,
+    ...(options.signToken === undefined
+      ? []
+      : [tokenSecrets({ authority: options.authority, sign: options.signToken })]),
     ...(options.authority === undefined ? [] : [rootCaPublisher(options.authority)]),
     ...(options.nodeIpam === false ? [] : [nodeIpam(options.nodeIpam)]),
   ];

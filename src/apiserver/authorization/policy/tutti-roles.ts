@@ -11,6 +11,7 @@ export const tuttiRules: Readonly<Record<string, readonly PolicyRule[]>> = {
   // Jobs that have outlived their ttlSecondsAfterFinished are removed by the same controller.
   'job-controller': [may('delete', 'batch', 'jobs')],
   'pod-garbage-collector': [may('update', '', 'pods/status')],
+  'token-secrets': [may('get list watch update delete', '', 'secrets'), may('get list watch', '', 'serviceaccounts')],
   'event-expiry': [may('get list watch delete', '', 'events')],
   rebalancer: [may('create', '', 'pods/eviction'), mayRecordEvents],
   'bootstrap-keeper': [

@@ -7,6 +7,7 @@ import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
 import { eventExpiry, type EventExpiryOptions } from './event-expiry.ts';
 import { garbageCollector } from './garbage-collector.ts';
+import { claimProtectionController, volumeProtectionController } from './in-use-protection.ts';
 import { jobController } from './job.ts';
 import { namespaceController } from './namespace.ts';
 import type { EvictionRates } from './node-health-plan.ts';
@@ -56,6 +57,8 @@ export function builtInControllers(options: BuiltInOptions): readonly Controller
     taintEvictionController,
     podGc(options.podGc),
     eventExpiry(options.eventExpiry),
+    claimProtectionController,
+    volumeProtectionController,
     serviceAccountController,
     clusterRoleAggregationController,
     bootstrapTokenCleaner,

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from
 import path from 'node:path';
 import { pino, type Logger } from 'pino';
 import type { Log } from '#lib/log.ts';
+import { redactFields, redactText } from '#lib/redact.ts';
 
 /** A log file that has grown beyond this is put aside as `NAME.1`, and the one before it goes. */
 const logBytesMax = 20 * 1024 * 1024;
@@ -49,6 +50,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** A logger that writes JSON lines to `file`. */
 export function fileLog(file: string, level: LogLevel): Log {
+  const out = new RotatingFile(file);
   return logOn(
     pino(
       {
@@ -56,9 +58,10 @@ export function fileLog(file: string, level: LogLevel): Log {
         base: null,
         timestamp: pino.stdTimeFunctions.isoTime,
         serializers: { error: pino.stdSerializers.err },
-        formatters: { level: (label) => ({ level: label }) },
+        formatters: { level: (label) => ({ level: label }), log: redactFields },
       },
-      new RotatingFile(file),
+      // Once more as text: what stands in messages, errors and their stacks has no names to go by.
+      { write: (line) => out.write(redactText(line)) },
     ),
   );
 }

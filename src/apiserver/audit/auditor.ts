@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { UserInfo } from '#client/client.ts';
 import type { Clock } from '#lib/clock.ts';
+import { redacted, redactText } from '#lib/redact.ts';
 import type { StatusError } from '#machinery/status-error.ts';
 import type { AuditEntry } from '../request.ts';
 import {
@@ -16,6 +17,8 @@ import type { AuditedRequest, Policy, Verdict } from './policy.ts';
 /** Bytes of one event, above which it goes without the objects it holds. Source: kube-apiserver's truncation, smaller. */
 export const eventBytesMax = 1024 * 1024;
 const annotationsMax = 64;
+/** Resources whose bodies hold secrets, or may. */
+const secretBodies: ReadonlySet<string> = new Set(['secrets', 'configmaps', 'tokenreviews', 'serviceaccounts']);
 const auditIdPattern = /^[\w.:-]{1,64}$/;
 
 /** Where events go. `line` is the event as JSON; a backend never throws, and counts what it could not keep. */
@@ -164,9 +167,8 @@ export class AuditTrail implements AuditEntry {
         : {
             metadata: {},
             status: status.status,
-            ...(status.message === undefined ? {} : { message: status.message }),
+            ...(status.message === undefined ? {} : { message: this.#saidOf(status.message) }),
             ...(status.reason === undefined ? {} : { reason: status.reason }),
-            ...(status.details === undefined ? {} : { details: status.details }),
             code,
           },
     );
@@ -182,7 +184,7 @@ export class AuditTrail implements AuditEntry {
       level: this.level,
       auditID: auditId,
       stage,
-      requestURI: uri,
+      requestURI: redactText(uri),
       verb,
       user: shownUser(user),
       ...(this.#impersonated === undefined ? {} : { impersonatedUser: shownUser(this.#impersonated) }),
@@ -196,6 +198,12 @@ export class AuditTrail implements AuditEntry {
       stageTimestamp: microTime(this.#clock.now()),
       ...(this.#annotations === undefined ? {} : { annotations: this.#annotations }),
     });
+  }
+
+  /** A refusal may quote what it refuses; below the levels that hold bodies, nothing of a secret one is repeated. */
+  #saidOf(message: string): string {
+    const isQuiet = this.level === 'Metadata' && secretBodies.has(this.#start.resource?.plural ?? '');
+    return isQuiet ? message.replaceAll(/: .*$/gs, `: ${redacted}`) : redactText(message);
   }
 
   #shown(value: unknown): unknown {

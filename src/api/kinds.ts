@@ -16,6 +16,7 @@ import { HorizontalPodAutoscaler as HorizontalPodAutoscalerV1 } from './autoscal
 import { Scale } from './autoscaling/scale.ts';
 import { CronJob } from './batch/cron-job.ts';
 import { Job } from './batch/job.ts';
+import { CertificateSigningRequest } from './certificates/certificate-signing-request.ts';
 import { Lease } from './coordination/lease.ts';
 import { Binding } from './core/binding.ts';
 import { ConfigMap } from './core/config-map.ts';
@@ -89,6 +90,7 @@ export const builtinKinds: readonly Kind[] = [
   HorizontalPodAutoscaler,
   CronJob,
   Job,
+  CertificateSigningRequest,
   Lease,
   EndpointSlice,
   EventsEvent,

@@ -223,7 +223,12 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
 
   const clusterCidr = options.simNodes === undefined ? network.clusterCidr : pretendClusterCidr;
   const controllers = [
-    ...controllersOf({ authority: pki.authority, serviceAccountKey: pki.serviceAccountKey, clusterCidr }),
+    ...controllersOf({
+      authority: pki.authority,
+      serviceAccountKey: pki.serviceAccountKey,
+      signCertificate: (request) => pki.sign(request),
+      clusterCidr,
+    }),
     bootstrapKeeper(addresses),
   ];
   control = new ControlPlane({

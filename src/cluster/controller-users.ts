@@ -5,6 +5,9 @@ import type { UserInfo } from '#client/client.ts';
  * one, as upstream's do: what concerns nodes is one controller there.
  */
 const accounts: Readonly<Record<string, string>> = {
+  'csr-approver': 'certificate-controller',
+  'csr-cleaner': 'certificate-controller',
+  'csr-signer': 'certificate-controller',
   'endpoint-slice-controller': 'endpointslice-controller',
   'garbage-collector': 'generic-garbage-collector',
   'node-ipam-controller': 'node-controller',

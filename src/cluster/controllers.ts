@@ -3,12 +3,15 @@ import { issueLegacyToken } from '#apiserver/authentication/legacy-tokens.ts';
 import { builtInControllers } from '#controllers/built-in.ts';
 import type { Controller } from '#controllers/controller.ts';
 import { signingKeyOf } from '#lib/jws.ts';
+import type { SignRequest } from '#lib/x509.ts';
 
 export interface ControllersOptions {
   /** PEM of the authority that pods shall know the API server by; not published if absent. */
   readonly authority?: string;
   /** PEM of the key that signs the tokens of service accounts; Secrets get none if absent. */
   readonly serviceAccountKey?: string;
+  /** Signs for the authority; approved requests for certificates wait for others if absent. */
+  readonly signCertificate?: (request: SignRequest) => Promise<string>;
   /** Where nodes' pod ranges come from, a /24 each. */
   readonly clusterCidr: string;
 }
@@ -20,6 +23,7 @@ export const pretendClusterCidr = '10.128.0.0/9';
 export function controllersOf({
   authority,
   serviceAccountKey,
+  signCertificate,
   clusterCidr,
 }: ControllersOptions): readonly Controller[] {
   const key = serviceAccountKey === undefined ? undefined : signingKeyOf(serviceAccountKey);
@@ -27,6 +31,7 @@ export function controllersOf({
     kinds: builtinKinds,
     nodeIpam: { clusterCidr },
     ...(authority === undefined ? {} : { authority }),
+    ...(signCertificate === undefined ? {} : { signCertificate }),
     ...(key === undefined ? {} : { signToken: (subject) => issueLegacyToken(subject, key) }),
   });
 }

@@ -1,5 +1,6 @@
 /** The process behind `issueInChild()`: reads a job from stdin, writes what was issued to stdout. */
 import { json } from 'node:stream/consumers';
-import { issueHere, type IssueJob } from './issue-certificates.ts';
+import { issueHere, signHere, type IssueJob, type SignJob } from './issue-certificates.ts';
 
-process.stdout.write(JSON.stringify(await issueHere((await json(process.stdin)) as IssueJob)));
+const job = (await json(process.stdin)) as IssueJob | SignJob;
+process.stdout.write(JSON.stringify('sign' in job ? await signHere(job) : await issueHere(job)));

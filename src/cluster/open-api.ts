@@ -25,6 +25,7 @@ import {
   type TokenObjects,
 } from '#apiserver/authentication/service-account-tokens.ts';
 import { tokenIssuer } from '#apiserver/authentication/token-request.ts';
+import { certificates } from '#apiserver/admission/certificates.ts';
 import { rbacEscalation } from '#apiserver/admission/rbac-escalation.ts';
 import { accessOver, type Access } from '#apiserver/authorization/access.ts';
 import { applyDefaultPolicy } from '#apiserver/authorization/policy/apply-default-policy.ts';
@@ -115,7 +116,11 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
     store,
     kinds: builtinKinds,
     authorizer: (registry, signal) => (access = accessOver(registry, signal)).authorizer,
-    admission: (registry) => [...builtInAdmission(registry, { clock, random }), rbacEscalation(access)],
+    admission: (registry) => [
+      ...builtInAdmission(registry, { clock, random }),
+      rbacEscalation(access),
+      certificates({ authorizer: access.authorizer, clock }),
+    ],
     ledger: (registry) => new QuotaLedger(registry, clock),
     hooks: (registry) => [new ServiceAllocator(registry, { clusterCidr: options.serviceCidr, random, log })],
     metrics: agentMetrics({ client: () => self(), stats: (node, call) => agents.stats(node, call), clock, log }),

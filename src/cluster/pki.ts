@@ -7,8 +7,14 @@ import { join } from 'node:path';
 import type { Clock } from '#lib/clock.ts';
 import { agentClientUser, nodeGroup, nodeUser } from '#client/identities.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
-import { belongsTogether, type CertificateRequest, type CertificateUse, type Credential } from '#lib/x509.ts';
-import { issueHere, issueInChild, type Issue } from './issue-certificates.ts';
+import {
+  belongsTogether,
+  type CertificateRequest,
+  type CertificateUse,
+  type Credential,
+  type SignRequest,
+} from '#lib/x509.ts';
+import { issueHere, issueInChild, signHere, signInChild, type Issue, type SignJob } from './issue-certificates.ts';
 
 /**
  * The cluster's identities: one authority, and what it has signed. Everything is PEM text, so it can go into TLS
@@ -28,6 +34,8 @@ export interface Pki {
   readonly serviceAccountKey: string;
   /** A node's own identity, for both ends of TLS; made on the first call and kept. */
   node(name: string, hosts: readonly string[]): Promise<Credential>;
+  /** A certificate (PEM) for somebody else's key, by the authority and never for longer than it lasts itself. */
+  sign(request: SignRequest): Promise<string>;
 }
 
 const day = 24 * 3_600_000;
@@ -98,7 +106,7 @@ export async function openPki(dataDir: string, options: PkiOptions): Promise<Pki
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return assemble(
     folder,
-    { issue: issueInChild, ...options },
+    { issue: issueInChild, sign: signInChild, ...options },
     {
       read: (file) =>
         readFile(join(folder, file), 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -115,7 +123,7 @@ export function ephemeralPki(options: PkiOptions): Promise<Pki> {
   const files = new Map<string, string>();
   return assemble(
     'memory',
-    { issue: issueHere, ...options },
+    { issue: issueHere, sign: signHere, ...options },
     {
       read: async (file) => files.get(file),
       write: async (file, content) => void files.set(file, content),
@@ -123,8 +131,12 @@ export function ephemeralPki(options: PkiOptions): Promise<Pki> {
   );
 }
 
-async function assemble(where: string, options: PkiOptions & { readonly issue: Issue }, shelf: Shelf): Promise<Pki> {
-  const { clock, issue, hosts, nodes = [] } = options;
+async function assemble(
+  where: string,
+  options: PkiOptions & { readonly issue: Issue; readonly sign: (job: SignJob) => Promise<string> },
+  shelf: Shelf,
+): Promise<Pki> {
+  const { clock, issue, sign, hosts, nodes = [] } = options;
   const leaves = [
     { file: 'apiserver', use: 'server', commonName: 'kube-apiserver', hosts },
     { file: 'admin', use: 'client', commonName: 'kubernetes-admin', organizations: ['system:masters'] },
@@ -149,6 +161,10 @@ async function assemble(where: string, options: PkiOptions & { readonly issue: I
       const [credential] = (await openLeaves(authority, [nodeLeaf(name, nodeHosts)], clock, issue, shelf)).credentials;
       assert(credential !== undefined);
       return credential;
+    },
+    sign: (request) => {
+      const expiry = new X509Certificate(authority.certificate).validToDate.getTime();
+      return sign({ authority, sign: { ...request, notAfter: Math.min(request.notAfter, expiry) } });
     },
   };
 }

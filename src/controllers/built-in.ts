@@ -1,4 +1,6 @@
+import type { SignRequest } from '#lib/x509.ts';
 import type { Kind } from '#machinery/kind.ts';
+import { certificateApprover, certificateCleaner, certificateSigner } from './certificates.ts';
 import { clusterRoleAggregationController } from './cluster-role-aggregation.ts';
 import type { Controller } from './controller.ts';
 import { deploymentController } from './deployment.ts';
@@ -31,6 +33,8 @@ export interface BuiltInOptions {
   readonly authority?: string;
   /** Signs the tokens that live in Secrets; there are none if absent. */
   readonly signToken?: TokenSecretsOptions['sign'];
+  /** Signs for the cluster's authority, PEM; approved requests for certificates wait for others if absent. */
+  readonly signCertificate?: (request: SignRequest) => Promise<string>;
   /** `false` where something else gives nodes their pod ranges. */
   readonly nodeIpam?: Partial<NodeIpamOptions> | false;
   readonly nodeLifecycle?: Partial<NodeLifecycleOptions>;
@@ -62,6 +66,9 @@ export function builtInControllers(options: BuiltInOptions): readonly Controller
     serviceAccountController,
     clusterRoleAggregationController,
     bootstrapTokenCleaner,
+    certificateApprover,
+    certificateCleaner,
+    ...(options.signCertificate === undefined ? [] : [certificateSigner(options.signCertificate)]),
     ...(options.signToken === undefined
       ? []
       : [tokenSecrets({ authority: options.authority, sign: options.signToken })]),

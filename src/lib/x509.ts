@@ -78,6 +78,54 @@ export async function issueCertificate(request: CertificateRequest, issuer?: Cre
   return { certificate: `${certificate.toString('pem')}\n`, key: pemOf('PRIVATE KEY', pkcs8) };
 }
 
+/** What is to be signed for a key that somebody else has. Binary fields are base64, so that it can be sent as JSON. */
+export interface SignRequest {
+  /** DER of the name and of the public key, as the request has them. */
+  readonly subject: string;
+  readonly publicKey: string;
+  readonly alternatives: readonly { readonly type: 'dns' | 'ip' | 'email' | 'url'; readonly value: string }[];
+  /** Bits of the key usage extension by name, and object identifiers of the extended one. */
+  readonly usages: readonly (
+    | 'digitalSignature'
+    | 'nonRepudiation'
+    | 'keyEncipherment'
+    | 'keyAgreement'
+    | 'dataEncipherment'
+  )[];
+  readonly extendedUsages: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** A certificate (PEM) for the key of `request`. Loads the same library as `issueCertificate()`. */
+export async function signCertificate(request: SignRequest, issuer: Credential): Promise<string> {
+  const x509 = await loadX509();
+  const authority = new x509.X509Certificate(issuer.certificate);
+  const publicKey = new x509.PublicKey(Buffer.from(request.publicKey, 'base64'));
+  const usages = request.usages.reduce((all, usage) => all | x509.KeyUsageFlags[usage], 0);
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: randomSerial(),
+    subject: new x509.Name(Buffer.from(request.subject, 'base64')).toJSON(),
+    issuer: authority.subjectName.toJSON(),
+    notBefore: new Date(request.notBefore),
+    notAfter: new Date(request.notAfter),
+    publicKey,
+    signingKey: await importSigningKey(issuer.key),
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(usages, true),
+      ...(request.extendedUsages.length === 0 ? [] : [new x509.ExtendedKeyUsageExtension([...request.extendedUsages])]),
+      await x509.AuthorityKeyIdentifierExtension.create(await authority.publicKey.export()),
+      ...(request.alternatives.length === 0
+        ? []
+        : [new x509.SubjectAlternativeNameExtension([...request.alternatives])]),
+    ],
+  });
+  return `${certificate.toString('pem')}\n`;
+}
+
 /** True if `certificate` (PEM) was signed by `authority` (PEM) and belongs to `key` (PEM). */
 export function belongsTogether({ certificate, key }: Credential, authority: string): boolean {
   const leaf = new X509Certificate(certificate);
@@ -107,7 +155,7 @@ function pemOf(label: string, der: Buffer): string {
  * defined, but stores nothing there; it gets an empty one for just that moment instead of a polyfill for the process.
  * Later calls find the module loaded.
  */
-async function loadX509(): Promise<typeof X509Library> {
+export async function loadX509(): Promise<typeof X509Library> {
   const reflect = Reflect as { getMetadata?: unknown; getOwnMetadata?: unknown; defineMetadata?: unknown };
   if (reflect.getMetadata !== undefined) return import('@peculiar/x509');
   reflect.getMetadata = reflect.getOwnMetadata = reflect.defineMetadata = () => undefined;

@@ -52,6 +52,15 @@ export const samples = {
     metadata,
     spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 5 },
   },
+  certificateSigningRequest: {
+    metadata: { name: 'web' },
+    spec: {
+      signerName: 'kubernetes.io/kube-apiserver-client',
+      usages: ['client auth'],
+      request:
+        'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlISU1IQUNBUUF3RGpFTU1Bb0dBMVVFQXhNRGQyVmlNRmt3RXdZSEtvWkl6ajBDQVFZSUtvWkl6ajBEQVFjRApRZ0FFc0VBV2IyS2U0TUwrUWF4clZTdVlEcWhNMkUzdmhyenVUY2l1RXhidTU1M1ljd1RkbWUySkNTWFIyVkE5ClVvTTVQNytxcFlFTDFkRStxTmRFQlpNMm9hQUFNQW9HQ0NxR1NNNDlCQU1DQTBnQU1FVUNJUUQyaW5pay9RTFQKNlE2cDVSYm5wN1BWZVNGY0RlUCs5WXdDbUQ5Z25BT2NWQUlnUm9XNzV4TTdteko4RWdrV01YTTZYbzczMTlHWgpnS1ZVNk5aK0ZodWZaUEk9Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQ==',
+    },
+  },
   budget: { metadata, spec: { selector, minAvailable: 1 } },
   configMap: { metadata, data: { 'app.conf': 'x' } },
   secret: { metadata, data: { password: 'c2VjcmV0' } },

@@ -16,7 +16,7 @@ import type { WatchHandler } from './watch-handler.ts';
 type Named = Target<ApiObject> & { readonly name: string };
 
 /** Subresources that have the shape of their object and are written with PUT and PATCH. */
-const ownShape = new Set(['status', 'ephemeralcontainers', 'resize', 'finalize']);
+const ownShape = new Set(['status', 'ephemeralcontainers', 'resize', 'finalize', 'approval']);
 
 const wrongMethod = () => methodNotAllowed('the server does not allow this method on the requested resource');
 

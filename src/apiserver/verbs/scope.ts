@@ -47,6 +47,7 @@ export function scopedTo<T extends ApiObject>(kind: Kind<T>, subresource: string
     case undefined:
       return kind.subresources?.status === true ? keepStatus(next, stored) : next;
     case 'status':
+    case 'approval':
       return onlyStatus(next, stored);
     case 'finalize':
       return onlySpecField(next, stored, 'finalizers');

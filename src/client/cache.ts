@@ -27,6 +27,11 @@ export interface CacheEvent<T extends ApiObject> {
 export interface Informers extends CacheReader {
   /** Starts to hold `kind` (idempotent) and calls `handler` for what is there and every later change. */
   on<T extends ApiObject>(kind: Kind<T>, handler: (event: CacheEvent<T>) => void): Disposable;
+  /**
+   * Ends the watch of `kind`, of which nothing is known from then on. For kinds that the API has ceased to serve, or
+   * serves in another form now; so handlers are told nothing: the objects may still be there.
+   */
+  forget(kind: Kind): void;
   /** Starts to hold `kinds` without a handler. */
   hold(...kinds: readonly Kind[]): void;
   /** Adds an index; values are recomputed on every change of an object. Must come before the kind is first held, or is built then. */

@@ -33,6 +33,8 @@ class Informer<T extends ApiObject> implements Sink<T> {
   readonly objects = new ObjectIndex<T>();
   readonly handlers = new Set<(event: CacheEvent<T>) => void>();
   readonly kind: Kind<T>;
+  /** Ends its watch alone. */
+  readonly stop = abortController();
   readonly #log: Log;
   readonly synced: Promise<void>;
   #markSynced: () => void = () => {};
@@ -151,6 +153,14 @@ export class SharedInformers implements Informers {
     return { [Symbol.dispose]: () => void informer.handlers.delete(handler) };
   }
 
+  forget(kind: Kind): void {
+    const name = nameOf(kind);
+    const informer = this.#informers.get(name);
+    if (informer?.kind !== kind) return;
+    informer.stop.abort(new Error(`${name} are served no more`));
+    this.#informers.delete(name);
+  }
+
   hold(...kinds: readonly Kind[]): void {
     for (const kind of kinds) this.#hold(kind);
   }
@@ -193,9 +203,15 @@ export class SharedInformers implements Informers {
     if (signal === undefined || signal.aborted) return;
     const { scopeOf, ...options } = this.#options;
     const scope = scopeOf?.(informer.kind) ?? {};
-    const running = reflect({ ...options, kind: informer.kind, sink: informer, scope }, signal)
+    const { stop } = informer;
+    const end = () => stop.abort(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    const running = reflect({ ...options, kind: informer.kind, sink: informer, scope }, stop.signal)
       .catch((error: unknown) => this.#options.log.error('reflector ended', { kind: informer.kind.kind, error }))
-      .finally(() => this.#running.delete(running));
+      .finally(() => {
+        signal.removeEventListener('abort', end);
+        this.#running.delete(running);
+      });
     this.#running.add(running);
   }
 

@@ -85,7 +85,7 @@ export class OwnWrites {
   }
 
   #expect(key: string, expectation: Expectation): void {
-    if (!this.#informers.holds(expectation.kind) || this.#isSeen(expectation)) return;
+    if (this.#isSeen(expectation)) return;
     const expectations = this.#expectations.get(key);
     if (expectations === undefined) this.#expectations.set(key, [expectation]);
     else expectations.push(expectation);
@@ -93,6 +93,7 @@ export class OwnWrites {
 
   #isSeen(expectation: Expectation): boolean {
     if (this.#clock.now() - expectation.at > expectationMsMax) return true;
+    if (!this.#informers.holds(expectation.kind)) return true; // forgotten since
     if (expectation.do === 'written') {
       return compareVersions(this.#informers.version(expectation.kind), expectation.version) >= 0;
     }

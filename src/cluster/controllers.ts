@@ -1,3 +1,4 @@
+import { fixedKinds } from '#client/kind-source.ts';
 import { builtinKinds } from '#api/kinds.ts';
 import { issueLegacyToken } from '#apiserver/authentication/legacy-tokens.ts';
 import { builtInControllers } from '#controllers/built-in.ts';
@@ -28,7 +29,7 @@ export function controllersOf({
 }: ControllersOptions): readonly Controller[] {
   const key = serviceAccountKey === undefined ? undefined : signingKeyOf(serviceAccountKey);
   return builtInControllers({
-    kinds: builtinKinds,
+    kinds: fixedKinds(builtinKinds),
     nodeIpam: { clusterCidr },
     ...(authority === undefined ? {} : { authority }),
     ...(signCertificate === undefined ? {} : { signCertificate }),

@@ -1,6 +1,6 @@
 import type { SignRequest } from '#lib/x509.ts';
-import type { Kind } from '#machinery/kind.ts';
 import { certificateApprover, certificateCleaner, certificateSigner } from './certificates.ts';
+import type { KindSource } from '#client/kind-source.ts';
 import { clusterRoleAggregationController } from './cluster-role-aggregation.ts';
 import type { Controller } from './controller.ts';
 import { deploymentController } from './deployment.ts';
@@ -28,7 +28,7 @@ import { tokenSecrets, type TokenSecretsOptions } from './token-secrets.ts';
 
 export interface BuiltInOptions {
   /** All kinds the API serves: what namespaces are emptied of, and what garbage is looked for among. */
-  readonly kinds: readonly Kind[];
+  readonly kinds: KindSource;
   /** PEM of the authority that vouches for the API server; not published if absent. */
   readonly authority?: string;
   /** Signs the tokens that live in Secrets; there are none if absent. */

@@ -12,6 +12,7 @@ import { unavailable } from '#machinery/status-error.ts';
 import { deploymentController } from './deployment.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
+import { fixedKinds } from '#client/kind-source.ts';
 import { garbageCollector } from './garbage-collector.ts';
 import { jobController } from './job.ts';
 import { isActive } from './pod-state.ts';
@@ -24,7 +25,7 @@ const controllers = () => [
   replicaSetController,
   endpointSliceController,
   endpointsController,
-  garbageCollector(kinds),
+  garbageCollector(fixedKinds(kinds)),
   jobController,
 ];
 

@@ -33,6 +33,8 @@ export interface Controller {
   readonly reconciles?: Kind;
   /** What else wakes it. */
   readonly wakesOn: readonly Wake[];
+  /** Wakes it by what cannot be listed beforehand, such as objects of kinds that come and go (`follow-kinds.ts`). */
+  readonly follow?: (informers: Informers, wake: (keys: Iterable<string>) => void) => Disposable;
   /** Kinds it reads without being woken by them. */
   readonly reads?: readonly Kind[];
   /** Registers the indexes it reads by. */

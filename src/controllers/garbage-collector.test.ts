@@ -8,6 +8,7 @@ import { Secret } from '#api/core/secret.ts';
 import { unavailable } from '#machinery/status-error.ts';
 import type { ApiObject, OwnerReference } from '#machinery/object.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
+import { fixedKinds } from '#client/kind-source.ts';
 import { garbageCollector } from './garbage-collector.ts';
 import { judge } from './owner-graph.ts';
 import { TestCluster } from './testing/test-cluster.ts';
@@ -44,7 +45,7 @@ test('dependents go with their last owner, however deep, and stay while one of t
   await cluster.create(Secret, named('grandchild', ownedBy(Secret, child)));
   await cluster.create(Secret, named('shared', ownedBy(ConfigMap, a), ownedBy(ConfigMap, b)));
   await cluster.create(Secret, named('free'));
-  await cluster.run([garbageCollector(kinds)]);
+  await cluster.run([garbageCollector(fixedKinds(kinds))]);
   assert.equal(names(cluster, Secret).length, 4);
   await deleteIt(cluster, ConfigMap, 'a', 'Background');
   assert.deepEqual(names(cluster, Secret), ['free', 'shared']);
@@ -59,13 +60,13 @@ test('what lost its owner while the collector was away is found when it starts, 
   cluster.client.remove(ConfigMap, { namespace: 'ns', name: 'owner' });
   await cluster.create(ConfigMap, named('owner'));
   await cluster.create(Secret, named('child', ownedBy(ConfigMap, first)));
-  await cluster.run([garbageCollector(kinds)]);
+  await cluster.run([garbageCollector(fixedKinds(kinds))]);
   assert.deepEqual(names(cluster, Secret), []);
 });
 
 test('an owner that the cache does not show yet is asked for before anything is deleted', async () => {
   await using cluster = new TestCluster();
-  await cluster.run([garbageCollector(kinds)]);
+  await cluster.run([garbageCollector(fixedKinds(kinds))]);
   cluster.client.hold(ConfigMap);
   const owner = await cluster.create(ConfigMap, named('owner'));
   await cluster.create(Secret, named('child', ownedBy(ConfigMap, owner)));
@@ -87,7 +88,7 @@ test('while the owner cannot be asked for, nothing is deleted', async () => {
   cluster.client.onRequest = (verb) => {
     if (verb === 'get') throw unavailable('down');
   };
-  await cluster.run([garbageCollector(kinds)]);
+  await cluster.run([garbageCollector(fixedKinds(kinds))]);
   await cluster.settle(60_000);
   assert.deepEqual(names(cluster, Secret), ['child']);
   cluster.client.onRequest = () => {};
@@ -105,7 +106,7 @@ test('foreground deletion keeps the owner until blocking dependents are gone', a
   const pod = await cluster.create(Pod, { ...named('pod', reference), spec: { nodeName: 'n', containers: [] } });
   await cluster.create(Secret, named('secret', reference));
   await cluster.create(Secret, named('secret-of-pod', ownedBy(Pod, pod, { blockOwnerDeletion: true })));
-  await cluster.run([garbageCollector(kinds)]);
+  await cluster.run([garbageCollector(fixedKinds(kinds))]);
   await deleteIt(cluster, ReplicaSet, 'owner', 'Foreground');
   assert.deepEqual(names(cluster, ReplicaSet, Pod, Secret), ['owner', 'pod']);
   assert.ok(cluster.get(Pod, 'pod')?.metadata?.deletionTimestamp);
@@ -118,7 +119,7 @@ test('orphaning frees the dependents, and only then lets the owner go', async ()
   await using cluster = new TestCluster();
   const owner = await cluster.create(ConfigMap, named('owner'));
   for (const name of ['x', 'y']) await cluster.create(Secret, named(name, ownedBy(ConfigMap, owner)));
-  await cluster.run([garbageCollector(kinds)]);
+  await cluster.run([garbageCollector(fixedKinds(kinds))]);
   await deleteIt(cluster, ConfigMap, 'owner', 'Orphan');
   assert.deepEqual(names(cluster, ConfigMap), []);
   assert.deepEqual(
@@ -136,7 +137,7 @@ test('owners in a circle do not wait for each other for ever', async () => {
     ...each,
     metadata: { ...each.metadata, ownerReferences: [ownedBy(ConfigMap, b, blocking)] },
   }));
-  await cluster.run([garbageCollector(kinds)]);
+  await cluster.run([garbageCollector(fixedKinds(kinds))]);
   await deleteIt(cluster, ConfigMap, 'a', 'Foreground');
   assert.deepEqual(names(cluster, ConfigMap), []);
 });
@@ -147,7 +148,7 @@ test('owners of the whole cluster count; owners of unknown kinds are left alone'
   const strange = { apiVersion: 'x.io/v1', kind: 'X', name: 'x', uid: 'u' };
   await cluster.create(Secret, named('of-node', ownedBy(Node, node)));
   await cluster.create(Secret, named('strange', strange));
-  await cluster.run([garbageCollector(kinds)]);
+  await cluster.run([garbageCollector(fixedKinds(kinds))]);
   cluster.client.remove(Node, { name: 'n' });
   await cluster.settle();
   assert.deepEqual(names(cluster, Secret), ['strange']);
@@ -159,7 +160,7 @@ test('a storm of deletions leaves nothing behind', async () => {
     const owner = await cluster.create(ConfigMap, named(`o${i}`));
     for (let j = 0; j < 10; j++) await cluster.create(Secret, named(`s${i}-${j}`, ownedBy(ConfigMap, owner)));
   }
-  await cluster.run([garbageCollector(kinds)]);
+  await cluster.run([garbageCollector(fixedKinds(kinds))]);
   const policies = ['Foreground', 'Background'] as const;
   for (let i = 0; i < 20; i++) {
     const propagationPolicy = policies[i % 2] ?? 'Background';

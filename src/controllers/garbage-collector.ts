@@ -1,14 +1,18 @@
 import type { CacheEvent, CacheReader } from '#client/cache.ts';
+import type { KindSource } from '#client/kind-source.ts';
+import { BoundedSet } from '#lib/bounded-set.ts';
 import { forEachLimit } from '#lib/for-each-limit.ts';
-import type { Kind } from '#machinery/kind.ts';
+import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import type { ApiObject, OwnerReference } from '#machinery/object.ts';
 import { hasReason } from '#machinery/status-error.ts';
 import { refOfObject } from './claims.ts';
-import { type Controller, type ReconcileContext, wakesOn } from './controller.ts';
+import type { Controller, ReconcileContext } from './controller.ts';
+import { followKinds } from './follow-kinds.ts';
 import {
   foregroundFinalizer,
   hasFinalizer,
   isDeleting,
+  isInGraph,
   isOfInterest,
   type Item,
   judge,
@@ -20,27 +24,53 @@ import {
 
 const workersMax = 20;
 const patchesAtOnceMax = 8;
-/** Owners that were found to be gone; the dependents of a large one need not each ask. */
+/** Owners that are known to be gone; the dependents of a large one need not each ask. */
 const absentOwnersMax = 500;
+/** References that were complained of once, which is enough. */
+const complaintsMax = 500;
+
+/** What the collector remembers beside the cache. */
+interface Memory {
+  readonly graph: OwnerGraph;
+  /** Uids. */
+  readonly absent: BoundedSet;
+  readonly complained: BoundedSet;
+}
 
 /**
  * Deletes what only had owners that are gone, and carries out the two deletions that concern dependents: foreground
  * (they go first) and orphan (they stay). Before anything is deleted, absence is checked at the source, as caches of
- * different kinds are never of the same age. `kinds` are all that the API serves.
+ * different kinds are never of the same age. `source` has all kinds that the API serves.
  */
-export function garbageCollector(kinds: readonly Kind[]): Controller {
-  const graph = new OwnerGraph(kinds);
-  const absent = new Set<string>();
+export function garbageCollector(source: KindSource): Controller {
+  const graph = new OwnerGraph();
+  const memory: Memory = {
+    graph,
+    absent: new BoundedSet(absentOwnersMax),
+    complained: new BoundedSet(complaintsMax),
+  };
   return {
     name: 'garbage-collector',
     workersMax,
-    wakesOn: graph.kinds.map((kind) => wakesOn(kind, (event, cache) => wokenBy(graph, kind, event, cache))),
-    index: (informers) => graph.index(informers),
+    wakesOn: [],
+    follow: (informers, wake) =>
+      followKinds(source, informers, {
+        wants: isInGraph,
+        starts: (kind) => graph.add(kind, informers),
+        handles(kind, event) {
+          // A uid never comes back. Seen so, its absence is also known when its kind is served no more.
+          const { uid } = event.object.metadata ?? {};
+          const keys = wokenBy(graph, kind, event, informers);
+          if (event.type === 'DELETED' && uid !== undefined && keys.length > 0) memory.absent.add(uid);
+          wake(keys);
+        },
+        ended: (kind) => graph.delete(kind),
+      }),
     keys: (cache) => graph.allKeys(cache),
     async reconcile(key, context) {
       const item = graph.find(key, context.cache);
       if (item === undefined) return;
-      if (!isDeleting(item.object)) await collect(item, { graph, absent }, context);
+      if (!isDeleting(item.object)) await collect(item, memory, context);
       else if (hasFinalizer(item.object, orphanFinalizer)) await orphan(item, graph, context);
       else if (hasFinalizer(item.object, foregroundFinalizer)) await releaseOnceAlone(item, graph, context);
     },
@@ -63,18 +93,15 @@ function wokenBy(graph: OwnerGraph, kind: Kind, event: CacheEvent<ApiObject>, ca
 }
 
 /** Deletes an object without living owners; drops its references to dead ones if it has living ones. */
-async function collect(
-  { kind, object }: Item,
-  { graph, absent }: { graph: OwnerGraph; absent: Set<string> },
-  context: ReconcileContext,
-): Promise<void> {
+async function collect({ kind, object }: Item, memory: Memory, context: ReconcileContext): Promise<void> {
   const { cache, client, log, signal } = context;
-  const cached = await statesOf(object, { graph, absent }, context);
+  const { graph } = memory;
+  const cached = await statesOf(kind, object, memory, context);
   if (judge(cached).do === 'keep') return;
   // The decision counts for the object as it is, not as the cache remembers it.
   const live = await getOrUndefined(kind, object, context);
   if (live === undefined || live.metadata?.uid !== object.metadata?.uid || isDeleting(live)) return;
-  const verdict = judge(await statesOf(live, { graph, absent }, context));
+  const verdict = judge(await statesOf(kind, live, memory, context));
   if (verdict.do === 'keep') return;
   if (verdict.do === 'disown') return await writeOwners(kind, live, verdict.references, context);
 
@@ -107,51 +134,109 @@ function policyFor(object: ApiObject, foreground: boolean): 'Foreground' | 'Orph
 }
 
 async function statesOf(
+  kind: Kind,
   object: ApiObject,
-  { graph, absent }: { graph: OwnerGraph; absent: Set<string> },
+  memory: Memory,
   context: ReconcileContext,
 ): Promise<readonly (readonly [OwnerReference, OwnerState])[]> {
   const states: (readonly [OwnerReference, OwnerState])[] = [];
   for (const reference of object.metadata?.ownerReferences ?? []) {
-    states.push([reference, await stateOf(reference, object, { graph, absent }, context)]);
+    states.push([reference, await stateOf(reference, { kind, object }, memory, context)]);
   }
   return states;
 }
 
 async function stateOf(
   reference: OwnerReference,
-  dependent: ApiObject,
-  { graph, absent }: { graph: OwnerGraph; absent: Set<string> },
+  dependent: Item,
+  memory: Memory,
   context: ReconcileContext,
 ): Promise<OwnerState> {
-  if (absent.has(reference.uid)) return 'absent';
+  const { graph, absent } = memory;
   const kind = graph.kindOf(reference);
-  if (kind === undefined) return 'unknown';
   // What belongs to the whole cluster cannot hang on something in one of its namespaces: such a reference is void,
   // and deleting for it would be worse than keeping.
-  if (kind.namespaced && dependent.metadata?.namespace === undefined) return 'unknown';
-  const ref = graph.ownerRef(kind, reference, dependent);
+  const isVoid = kind?.namespaced === true && dependent.object.metadata?.namespace === undefined;
+  if (isVoid) {
+    complain(reference, dependent, memory, context);
+    return 'unknown';
+  }
+  const here = `${reference.uid} ${dependent.object.metadata?.namespace ?? ''}`;
+  if (absent.has(reference.uid) || absent.has(here)) return 'absent';
+  if (kind === undefined) return 'unknown';
+  const ref = graph.ownerRef(kind, reference, dependent.object);
   const cached = context.cache.get(kind, ref);
   const isCached = cached?.metadata?.uid === reference.uid;
   const owner = isCached ? cached : await getOrUndefined(kind, { metadata: ref }, context);
   if (owner === undefined || owner.metadata?.uid !== reference.uid) {
-    absent.add(reference.uid);
-    for (const oldest of absent) {
-      if (absent.size <= absentOwnersMax) break;
-      absent.delete(oldest);
+    if (kind.namespaced && livesElsewhere(kind, reference, dependent, context)) {
+      complain(reference, dependent, memory, context);
+      absent.add(here);
+    } else {
+      absent.add(reference.uid);
     }
     return 'absent';
   }
   return waitsForDependents(owner) ? 'waiting' : 'present';
 }
 
-/** Frees all dependents of an object that is deleted without them, and then lets it go. */
+/** True if the owner is there, but not where this dependent can have it. */
+function livesElsewhere(
+  kind: Kind,
+  { uid, name }: OwnerReference,
+  { object }: Item,
+  { cache }: ReconcileContext,
+): boolean {
+  const { namespace } = object.metadata ?? {};
+  return cache
+    .list(kind)
+    .some(({ metadata }) => metadata?.uid === uid && (metadata.namespace !== namespace || metadata.name !== name));
+}
+
+/** Tells of a reference to an owner in another namespace. Source: kubernetes pkg/controller/garbagecollector (graph_builder.go). */
+function complain(
+  { apiVersion, kind, name, uid }: OwnerReference,
+  { kind: ownKind, object }: Item,
+  { complained }: Memory,
+  { events }: ReconcileContext,
+): void {
+  const { namespace = '', uid: own = '' } = object.metadata ?? {};
+  if (complained.has(`${own} ${uid}`)) return;
+  complained.add(`${own} ${uid}`);
+  const reference = `[${apiVersion}/${kind}, namespace: ${namespace}, name: ${name}, uid: ${uid}]`;
+  events.record(
+    { apiVersion: apiVersionOf(ownKind), kind: ownKind.kind, ...object },
+    {
+      type: 'Warning',
+      reason: 'OwnerRefInvalidNamespace',
+      message: `ownerRef ${reference} does not exist in namespace "${namespace}"`,
+    },
+  );
+}
+
+/**
+ * Frees all dependents of an object that is deleted without them, and then lets it go. They are looked for at the
+ * source as well: one that the cache has yet to see would be taken for garbage as soon as the owner is gone.
+ */
 async function orphan({ kind, object }: Item, graph: OwnerGraph, context: ReconcileContext): Promise<void> {
-  await forEachLimit(graph.dependentsOf(object, context.cache), patchesAtOnceMax, async (dependent) => {
-    const owners = dependent.object.metadata?.ownerReferences ?? [];
-    const others = owners.filter(({ uid }) => uid !== object.metadata?.uid);
-    await writeOwners(dependent.kind, dependent.object, others, context);
-  });
+  const { client, cache, signal } = context;
+  const { uid, namespace } = object.metadata ?? {};
+  const free = async (dependents: Iterable<Item>) =>
+    await forEachLimit(dependents, patchesAtOnceMax, async (dependent) => {
+      const owners = dependent.object.metadata?.ownerReferences ?? [];
+      const others = owners.filter((each) => each.uid !== uid);
+      if (others.length < owners.length) await writeOwners(dependent.kind, dependent.object, others, context);
+    });
+  await free(graph.dependentsOf(object, cache));
+  for (const each of graph.kinds) {
+    if (kind.namespaced && !each.namespaced) continue;
+    const { items } = await client.list(each, {
+      ...(kind.namespaced && namespace !== undefined ? { namespace } : {}),
+      signal,
+    });
+    const left = items.filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true);
+    await free(left.map((dependent) => ({ kind: each, object: dependent })));
+  }
   await dropFinalizer(kind, object, orphanFinalizer, context);
 }
 
@@ -160,6 +245,7 @@ async function releaseOnceAlone({ kind, object }: Item, graph: OwnerGraph, conte
   for (const dependent of graph.dependentsOf(object, context.cache)) {
     const references = dependent.object.metadata?.ownerReferences ?? [];
     const { uid } = object.metadata ?? {};
+    if (dependent.object.metadata?.uid === uid) continue; // what owns itself would wait for itself
     if (references.some((each) => each.uid === uid && each.blockOwnerDeletion === true)) return; // its event will wake us
   }
   await dropFinalizer(kind, object, foregroundFinalizer, context);

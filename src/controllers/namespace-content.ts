@@ -16,7 +16,7 @@ export interface Remaining {
 export function terminatingStatus(
   namespace: Namespace,
   remaining: readonly Remaining[],
-  failures: readonly string[],
+  failures: { readonly discovery: readonly string[]; readonly deletion: readonly string[] },
   now: number,
 ): NamespaceStatus {
   const left = remaining.filter(({ count }) => count > 0);
@@ -26,19 +26,26 @@ export function terminatingStatus(
   }
   const list = (texts: readonly string[]) => texts.toSorted().join(', ');
   const facts: readonly (readonly [type: string, isTrue: boolean, reason: string, message: string])[] = [
-    ['NamespaceDeletionDiscoveryFailure', false, 'ResourcesDiscovered', 'All resources successfully discovered'],
+    failures.discovery.length > 0
+      ? [
+          'NamespaceDeletionDiscoveryFailure',
+          true,
+          'DiscoveryFailed',
+          `Discovery failed for some groups, ${failures.discovery.length} failing: ${list(failures.discovery)}`,
+        ]
+      : ['NamespaceDeletionDiscoveryFailure', false, 'ResourcesDiscovered', 'All resources successfully discovered'],
     [
       'NamespaceDeletionGroupVersionParsingFailure',
       false,
       'ParsedGroupVersions',
       'All legacy kube types successfully parsed',
     ],
-    failures.length > 0
+    failures.deletion.length > 0
       ? [
           'NamespaceDeletionContentFailure',
           true,
           'ContentDeletionFailed',
-          `Failed to delete all resource types, ${failures.length} remaining: ${list(failures)}`,
+          `Failed to delete all resource types, ${failures.deletion.length} remaining: ${list(failures.deletion)}`,
         ]
       : [
           'NamespaceDeletionContentFailure',

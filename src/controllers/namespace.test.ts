@@ -5,6 +5,7 @@ import { Namespace } from '#api/core/namespace.ts';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import { Secret } from '#api/core/secret.ts';
+import { fixedKinds } from '#client/kind-source.ts';
 import { namespaceController } from './namespace.ts';
 import { TestCluster } from './testing/test-cluster.ts';
 
@@ -17,7 +18,7 @@ test('a namespace goes away pods first, says what it waits for, and takes everyt
   await cluster.create(Secret, { metadata: { name: 's', namespace: 'ns' } });
   await cluster.create(ConfigMap, { metadata: { name: 'held', namespace: 'ns', finalizers: ['example.com/x'] } });
   await cluster.create(ConfigMap, { metadata: { name: 'other', namespace: 'elsewhere' } });
-  await cluster.run([namespaceController(kinds)]);
+  await cluster.run([namespaceController(fixedKinds(kinds))]);
   assert.equal(cluster.client.all(Secret).length, 1);
   await cluster.client.delete(Namespace, { name: 'ns' }, { signal: cluster.signal });
   await cluster.settle();
@@ -45,4 +46,32 @@ test('a namespace goes away pods first, says what it waits for, and takes everyt
   await cluster.settle(20_000);
   assert.deepEqual(cluster.get(Namespace, 'ns')?.spec.finalizers, []);
   assert.equal(cluster.client.all(ConfigMap).length, 1);
+});
+
+test('a namespace waits for groups whose kinds cannot be told, and says so', async () => {
+  await using cluster = new TestCluster();
+  const source = {
+    ...fixedKinds(kinds),
+    failures: ['metrics.k8s.io/v1beta1: the server is currently unable to handle the request'],
+  };
+  await cluster.create(Namespace, { metadata: { name: 'ns' }, spec: { finalizers: ['kubernetes'] } });
+  await cluster.create(ConfigMap, { metadata: { name: 'c', namespace: 'ns' } });
+  await cluster.run([namespaceController(source)]);
+  await cluster.client.delete(Namespace, { name: 'ns' }, { signal: cluster.signal });
+  await cluster.settle();
+  const { status, spec } = cluster.get(Namespace, 'ns') ?? {};
+  const [condition] = status?.conditions?.filter(({ type }) => type === 'NamespaceDeletionDiscoveryFailure') ?? [];
+  assert.deepEqual(
+    [condition?.status, condition?.reason, condition?.message],
+    [
+      'True',
+      'DiscoveryFailed',
+      'Discovery failed for some groups, 1 failing: metrics.k8s.io/v1beta1: the server is currently unable to handle the request',
+    ],
+  );
+  assert.deepEqual(cluster.client.all(ConfigMap), [], 'what is known goes all the same');
+  assert.deepEqual(spec?.finalizers, ['kubernetes']);
+  source.failures.length = 0;
+  await cluster.settle(60_000);
+  assert.deepEqual(cluster.get(Namespace, 'ns')?.spec.finalizers, []);
 });

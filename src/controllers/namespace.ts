@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Namespace } from '#api/core/namespace.ts';
 import { Pod } from '#api/core/pod.ts';
+import type { KindSource } from '#client/kind-source.ts';
 import { forEachLimit } from '#lib/for-each-limit.ts';
 import { allVerbs, type Kind } from '#machinery/kind.ts';
 import { hasReason } from '#machinery/status-error.ts';
@@ -23,10 +24,9 @@ export function isNamespaceContent({ namespaced, view, verbs = allVerbs }: Kind)
 
 /**
  * Empties namespaces that are being deleted, and then lets them go. Pods go first, and alone: what they may still
- * need (secrets, policies) stays until the last of them has ended. `kinds` are all that the API serves.
+ * need (secrets, policies) stays until the last of them has ended. `source` has all kinds that the API serves.
  */
-export function namespaceController(kinds: readonly Kind[]): Controller {
-  const others = kinds.filter((kind) => isNamespaceContent(kind) && kind !== (Pod as Kind));
+export function namespaceController(source: KindSource): Controller {
   return {
     name: 'namespace-controller',
     reconciles: Namespace,
@@ -57,10 +57,12 @@ export function namespaceController(kinds: readonly Kind[]): Controller {
       };
       await clear(Pod);
       if (failures.length === 0 && remaining.every(({ count }) => count === 0)) {
+        const others = source.kinds.filter((kind) => isNamespaceContent(kind) && kind !== (Pod as Kind));
         await forEachLimit(others, kindsAtOnceMax, clear);
       }
-      const status = terminatingStatus(namespace, remaining, failures, clock.now());
-      const isEmpty = failures.length === 0 && remaining.every(({ count }) => count === 0);
+      const discovery = source.failures ?? [];
+      const status = terminatingStatus(namespace, remaining, { discovery, deletion: failures }, clock.now());
+      const isEmpty = failures.length + discovery.length === 0 && remaining.every(({ count }) => count === 0);
       if (isEmpty) {
         const finalizers = namespace.spec.finalizers?.filter((each) => each !== contentFinalizer) ?? [];
         const spec = { ...namespace.spec, finalizers };

@@ -13,29 +13,35 @@ export interface Item {
   readonly object: ApiObject;
 }
 
+/**
+ * True for kinds whose objects may own and be owned: they can be watched and deleted, and are no view of another.
+ * Events own nothing and are owned by none.
+ */
+export function isInGraph({ kind, view, verbs = allVerbs }: Kind): boolean {
+  return kind !== 'Event' && view === undefined && ['list', 'watch', 'delete'].every((verb) => verbs.includes(verb));
+}
+
 /** Who owns whom, across all kinds, read from the cache. Items are named by keys of the form `pods:ns/name`. */
 export class OwnerGraph {
-  readonly kinds: readonly Kind[];
-  readonly #byName: ReadonlyMap<string, Kind>;
-  readonly #byGroupKind: ReadonlyMap<string, Kind>;
+  readonly #byName = new Map<string, Kind>();
+  readonly #byGroupKind = new Map<string, Kind>();
 
-  /**
-   * Of `kinds`, those are used that can be watched and deleted, and are no view of another; events own nothing and are
-   * owned by none.
-   */
-  constructor(kinds: readonly Kind[]) {
-    this.kinds = kinds.filter(
-      ({ kind, view, verbs = allVerbs }) =>
-        kind !== 'Event' && view === undefined && ['list', 'watch', 'delete'].every((verb) => verbs.includes(verb)),
-    );
-    this.#byName = new Map(this.kinds.map((kind) => [nameOf(kind), kind]));
-    this.#byGroupKind = new Map(this.kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind]));
+  get kinds(): Iterable<Kind> {
+    return this.#byName.values();
   }
 
-  index(informers: Informers): void {
-    for (const kind of this.kinds) {
-      informers.index(kind, byOwner, ({ metadata }) => (metadata?.ownerReferences ?? []).map(({ uid }) => uid));
-    }
+  /** Before the first object of the kind. */
+  add(kind: Kind, informers: Informers): void {
+    this.#byName.set(nameOf(kind), kind);
+    this.#byGroupKind.set(`${kind.group}/${kind.kind}`, kind);
+    informers.index(kind, byOwner, ({ metadata }) => (metadata?.ownerReferences ?? []).map(({ uid }) => uid));
+  }
+
+  /** Once the cache holds the kind no more. */
+  delete(kind: Kind): void {
+    if (this.#byName.get(nameOf(kind)) === kind) this.#byName.delete(nameOf(kind));
+    const groupKind = `${kind.group}/${kind.kind}`;
+    if (this.#byGroupKind.get(groupKind) === kind) this.#byGroupKind.delete(groupKind);
   }
 
   keyOf(kind: Kind, object: ApiObject): string {

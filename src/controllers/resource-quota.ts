@@ -5,11 +5,13 @@ import { type QuotaEvaluator, quotaEvaluatorOf } from '#api/quota/quota-evaluato
 import { isInScopes } from '#api/quota/quota-scopes.ts';
 import { type CountedObjects, usageOf } from '#api/quota/quota-usage.ts';
 import type { CacheEvent, CacheReader } from '#client/cache.ts';
+import type { KindSource } from '#client/kind-source.ts';
 import { keyOfObject } from '#client/object-index.ts';
 import { allVerbs, type Kind } from '#machinery/kind.ts';
 import { type ApiObject, refOf } from '#machinery/object.ts';
 import { pickResources, sameResources } from '#machinery/resource-list.ts';
-import { type Controller, wakesOn } from './controller.ts';
+import type { Controller } from './controller.ts';
+import { followKinds } from './follow-kinds.ts';
 
 /** What is deleted in one go is given back in few passes. */
 const spacingMs = 500;
@@ -22,22 +24,24 @@ const secondLookMs = 5_000;
 /**
  * Sums up what is used of each ResourceQuota: at first, when its limits change, and when something goes away. The API
  * server itself adds what comes (`apiserver/quota`), in the same commit; so a sum of everything that is there now,
- * written only if the quota is still at the revision from before the listing, never misses any. `kinds` are all that
- * the API serves.
+ * written only if the quota is still at the revision from before the listing, never misses any. `source` has all kinds
+ * that the API serves.
  */
-export function resourceQuotaController(kinds: readonly Kind[]): Controller {
-  const counted = kinds.flatMap((kind) => {
-    const { view, verbs = allVerbs } = kind;
-    const evaluator = view === undefined && verbs.includes('list') ? quotaEvaluatorOf(kind) : undefined;
-    return evaluator === undefined ? [] : [{ kind, evaluator }];
-  });
+export function resourceQuotaController(source: KindSource): Controller {
+  const wants = (kind: Kind) => evaluatorFor(kind) !== undefined;
   return {
     name: 'resourcequota-controller',
     reconciles: ResourceQuota,
     spacingMs,
-    wakesOn: counted
-      .filter(({ kind: { verbs = allVerbs } }) => verbs.includes('watch'))
-      .map(({ kind, evaluator }) => wakesOn(kind, (event, cache) => wokenBy(event, evaluator, cache))),
+    wakesOn: [],
+    follow: (informers, wake) =>
+      followKinds(source, informers, {
+        wants: (kind) => wants(kind) && (kind.verbs ?? allVerbs).includes('watch'),
+        handles(kind, event) {
+          const evaluator = evaluatorFor(kind);
+          if (evaluator !== undefined) wake(wokenBy(event, evaluator, informers));
+        },
+      }),
     async reconcile(key, { client, clock, signal }) {
       const { namespace = '', name } = refOf(key);
       // As it is now: a sum is only written over the very revision that was looked at before summing up.
@@ -48,8 +52,9 @@ export function resourceQuotaController(kinds: readonly Kind[]): Controller {
       const now = clock.now();
       const found: CountedObjects[] = [];
       let againMs: number | undefined;
-      for (const { kind, evaluator } of counted) {
-        if (!Object.keys(hard).some((each) => evaluator.counts(each))) continue;
+      for (const kind of source.kinds) {
+        const evaluator = evaluatorFor(kind);
+        if (evaluator === undefined || !Object.keys(hard).some((each) => evaluator.counts(each))) continue;
         const { items } = await client.list(kind, { namespace, signal });
         found.push({ evaluator, objects: items });
         if (kind === (Pod as Kind)) againMs = untilNextRelease(items, now);
@@ -64,6 +69,12 @@ export function resourceQuotaController(kinds: readonly Kind[]): Controller {
       return againMs === undefined ? undefined : { againMs };
     },
   };
+}
+
+/** For kinds whose objects can be counted; views show objects of others. */
+function evaluatorFor(kind: Kind): QuotaEvaluator | undefined {
+  const { view, verbs = allVerbs } = kind;
+  return view === undefined && verbs.includes('list') ? quotaEvaluatorOf(kind) : undefined;
 }
 
 /** The quotas of the namespace, if the event may mean that less is used. */

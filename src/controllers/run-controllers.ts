@@ -75,6 +75,12 @@ async function runController(
   if (reconciles !== undefined) {
     subscriptions.use(informers.on(reconciles, ({ object }) => queue.add(keyOfObject(object))));
   }
+  if (controller.follow !== undefined) {
+    const wake = (keys: Iterable<string>) => {
+      for (const key of keys) queue.add(key);
+    };
+    subscriptions.use(controller.follow(informers, wake));
+  }
   for (const wake of controller.wakesOn) {
     const handler = (event: CacheEvent<ApiObject>) => {
       for (const key of wake.keysOf(event, informers)) queue.add(key);

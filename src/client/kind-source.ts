@@ -1,0 +1,15 @@
+import type { Kind } from '#machinery/kind.ts';
+
+/** The kinds that the API serves just now. Those of custom resources come and go with their definitions. */
+export interface KindSource {
+  readonly kinds: readonly Kind[];
+  /** Why the kinds of some groups are not known just now, a text for each of those groups. */
+  readonly failures?: readonly string[];
+  /** Calls `handler` after each change of them. A kind whose definition has changed is another one by identity. */
+  onChange(handler: () => void): Disposable;
+}
+
+/** Kinds that stay as they are. */
+export function fixedKinds(kinds: readonly Kind[]): KindSource {
+  return { kinds, onChange: () => ({ [Symbol.dispose]() {} }) };
+}

@@ -38,7 +38,7 @@ export interface HttpServerOptions {
   readonly key: string;
   readonly certificate: string;
   /** PEM of the authority that signs client certificates. */
-  readonly clientAuthority: string;
+  readonly clientAuthority: string | readonly string[];
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -85,7 +85,7 @@ export class HttpServer implements AsyncDisposable {
     const server = createSecureServer({
       key: options.key,
       cert: options.certificate,
-      ca: options.clientAuthority,
+      ca: [options.clientAuthority].flat(),
       requestCert: true,
       rejectUnauthorized: false,
       allowHTTP1: true,

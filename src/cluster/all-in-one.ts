@@ -14,8 +14,9 @@ import { versionInfo } from '#machinery/version.ts';
 import { sqliteStore } from '#store/sqlite.ts';
 import type { Store } from '#store/store.ts';
 import { startApiServer, admin, type ApiServer } from './api-server.ts';
+import { readAuthenticationConfig, type OtherCallers } from './authentication-config.ts';
 import { bootstrapKeeper } from './bootstrap-keeper.ts';
-import { type ClusterAddresses, ensureBootstrapObjects } from './bootstrap-objects.ts';
+import { type ClusterAddresses, ensureBootstrapObjects, publishAuthentication } from './bootstrap-objects.ts';
 import { runCompactor } from './compactor.ts';
 import { ControlPlane } from './control-plane.ts';
 import { controllersOf, pretendClusterCidr } from './controllers.ts';
@@ -41,6 +42,8 @@ export interface AllInOneOptions {
   readonly dialects?: readonly 'docker'[];
   /** An EncryptionConfiguration; without one, Secrets are encrypted with keys of the data directory's own. */
   readonly encryptionProviderConfig?: string | undefined;
+  /** A file with an AuthenticationConfiguration. */
+  readonly authenticationConfig?: string | undefined;
   readonly abandonLostKeys?: boolean | undefined;
   /** Pods are moved to better nodes from time to time. */
   readonly rebalance?: boolean | undefined;
@@ -137,11 +140,12 @@ async function listen(
     encryption: Encryption;
     auditor: Auditor | undefined;
     pki: Pki;
+    others: OtherCallers;
     log: Log;
     control: () => ControlPlane | undefined;
   },
 ): Promise<ApiServer> {
-  const { encryption, auditor, pki, log, control } = parts;
+  const { encryption, auditor, others, pki, log, control } = parts;
   const cache = () => {
     const caches = control()?.caches;
     if (caches === undefined) throw unavailable('the server is still starting');
@@ -153,6 +157,7 @@ async function listen(
       pki,
       actions: encryptionActions(encryption),
       auditor,
+      others,
       host: '0.0.0.0',
       port: options.port,
       serviceCidr: network.serviceCidr,
@@ -192,6 +197,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const dir = resources.use(await openDataDir(options.dataDir, { writtenBy: versionInfo.tutti, now: clock.now() }));
   const log = fileLog(path.join(dir.path, 'logs', 'server.log'), options.logLevel);
   const hostIps = findHostIps();
+  const others = await readAuthenticationConfig(options.authenticationConfig, { clock, log });
   const [encryption, pki] = await Promise.all([
     openStore(options),
     openPki(dir.path, {
@@ -206,7 +212,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   resources.use(store);
   if (auditor !== undefined) resources.use(auditor);
   let control: ControlPlane | undefined;
-  const api = resources.use(await listen(options, { encryption, auditor, pki, log, control: () => control }));
+  const api = resources.use(await listen(options, { encryption, auditor, others, pki, log, control: () => control }));
   const client = api.clientOf(admin);
   const server = `https://127.0.0.1:${api.port}`;
 
@@ -218,6 +224,11 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     dnsService: network.dnsService,
   };
   await ensureBootstrapObjects(client, addresses, stop.signal);
+  await publishAuthentication(
+    client,
+    { clientAuthority: pki.authority, frontProxyAuthority: pki.frontProxy.authority },
+    stop.signal,
+  );
   const kubeconfigPath = path.join(dir.path, 'kubeconfig');
   await writeFileAtomically(kubeconfigPath, kubeconfig({ server, authority: pki.authority, user: pki.admin }));
 

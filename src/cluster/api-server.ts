@@ -3,6 +3,7 @@ import type { Api, ApiOptions } from '#apiserver/api.ts';
 import type { Auditor } from '#apiserver/audit/auditor.ts';
 import { auditMetrics } from '#apiserver/audit/metrics.ts';
 import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
+import { requestHeaderAuthenticator } from '#apiserver/authentication/request-header.ts';
 import { unionAuthenticator } from '#apiserver/authentication/union.ts';
 import { HttpServer } from '#apiserver/http-server.ts';
 import { Router, type RouterOptions } from '#apiserver/rest/router.ts';
@@ -13,6 +14,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { Store } from '#store/store.ts';
 import { openApi, type OpenedApi } from './open-api.ts';
+import type { OtherCallers } from './authentication-config.ts';
 import type { Pki } from './pki.ts';
 
 export interface ApiServerOptions {
@@ -30,6 +32,8 @@ export interface ApiServerOptions {
   /** What is offered beside the API itself. */
   readonly actions?: RouterOptions['actions'];
   readonly auditor?: Auditor | undefined;
+  /** Whom the server knows beside those of the cluster itself. */
+  readonly others?: OtherCallers;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,6 +56,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     self: admin,
     serviceAccountKey: pki.serviceAccountKey,
     serviceCidr,
+    ...(options.others === undefined ? {} : { tokens: options.others.tokens }),
     agents: (node) =>
       options.agents ??
       agentConnections({
@@ -91,16 +96,22 @@ export function serveApi(
     pki,
     host,
     port,
+    others,
     actions,
     clock,
     log,
-  }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'actions' | 'clock' | 'log'>,
+  }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'others' | 'actions' | 'clock' | 'log'>,
 ): Promise<HttpServer> {
   const metrics = new MetricsRegistry();
   if (api.auditor !== undefined) auditMetrics(metrics, api.auditor);
   const router = new Router({
     api,
-    authenticator: unionAuthenticator(clientCertificateAuthenticator(pki.authority, clock), tokens),
+    authenticator: unionAuthenticator(
+      requestHeaderAuthenticator(pki.frontProxy.authority, clock),
+      clientCertificateAuthenticator(pki.authority, clock),
+      tokens,
+    ),
+    ...(others?.mayBeAnonymous === undefined ? {} : { mayBeAnonymous: others.mayBeAnonymous }),
     connect: connectHandler(agents, clock),
     documents,
     ...(actions === undefined ? {} : { actions }),
@@ -108,5 +119,6 @@ export function serveApi(
     log,
   });
   const { key, certificate } = pki.server;
-  return HttpServer.listen({ router, key, certificate, clientAuthority: pki.authority, host, port, log });
+  const clientAuthority = [pki.authority, pki.frontProxy.authority];
+  return HttpServer.listen({ router, key, certificate, clientAuthority, host, port, log });
 }

@@ -1,3 +1,5 @@
+import { ConfigMap } from '#api/core/config-map.ts';
+import { requestHeaders } from '#apiserver/authentication/request-header.ts';
 import { Endpoints } from '#api/core/endpoints.ts';
 import { Namespace } from '#api/core/namespace.ts';
 import { Service } from '#api/core/service.ts';
@@ -72,6 +74,35 @@ const wellKnown = new Set<string>([
 
 /** Whether every cluster has an object of this kind and name; for kinds that `ensureBootstrapObjects()` makes. */
 export const isBootstrapObject = ({ metadata }: ApiObject): boolean => wellKnown.has(keyOf({ name: '', ...metadata }));
+
+/** What servers behind this one need to know their callers by. */
+export interface DelegatedAuthentication {
+  /** PEM of the authority of users, and of the one of front proxies. */
+  readonly clientAuthority: string;
+  readonly frontProxyAuthority: string;
+}
+
+/**
+ * Publishes how callers are known, for API servers that stand behind this one.
+ * Source: kubernetes pkg/controlplane/controller/clusterauthenticationtrust.
+ */
+export async function publishAuthentication(
+  client: Client,
+  { clientAuthority, frontProxyAuthority }: DelegatedAuthentication,
+  signal: AbortSignal,
+): Promise<void> {
+  const data = {
+    'client-ca-file': clientAuthority,
+    'requestheader-allowed-names': JSON.stringify(requestHeaders.allowedNames),
+    'requestheader-client-ca-file': frontProxyAuthority,
+    'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+    'requestheader-group-headers': '["X-Remote-Group"]',
+    'requestheader-uid-headers': '["X-Remote-Uid"]',
+    'requestheader-username-headers': '["X-Remote-User"]',
+  };
+  const metadata = { namespace: 'kube-system', name: 'extension-apiserver-authentication' };
+  await ensure(client, ConfigMap, { metadata, data }, signal);
+}
 
 /** Makes the objects that every cluster has from its first moment on; safe to call at each start. */
 export async function ensureBootstrapObjects(

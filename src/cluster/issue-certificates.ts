@@ -12,21 +12,24 @@ import {
 export interface IssueJob {
   readonly authority: Credential | CertificateRequest;
   readonly requests: readonly CertificateRequest[];
+  /** What another authority is to sign on this occasion. */
+  readonly also?: IssueJob;
 }
 
 export interface Issued {
   readonly authority: Credential;
   readonly credentials: readonly Credential[];
+  readonly also?: Issued;
 }
 
 export type Issue = (job: IssueJob) => Promise<Issued>;
 
 /** Signs in this process. */
-export async function issueHere({ authority: given, requests }: IssueJob): Promise<Issued> {
+export async function issueHere({ authority: given, requests, also }: IssueJob): Promise<Issued> {
   const authority = 'certificate' in given ? given : await issueCertificate(given);
   const credentials: Credential[] = [];
   for (const request of requests) credentials.push(await issueCertificate(request, authority));
-  return { authority, credentials };
+  return { authority, credentials, ...(also === undefined ? {} : { also: await issueHere(also) }) };
 }
 
 /** A certificate for a key that somebody else has. */

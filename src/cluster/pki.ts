@@ -14,7 +14,16 @@ import {
   type Credential,
   type SignRequest,
 } from '#lib/x509.ts';
-import { issueHere, issueInChild, signHere, signInChild, type Issue, type SignJob } from './issue-certificates.ts';
+import {
+  issueHere,
+  issueInChild,
+  signHere,
+  signInChild,
+  type Issue,
+  type Issued,
+  type IssueJob,
+  type SignJob,
+} from './issue-certificates.ts';
 
 /**
  * The cluster's identities: one authority, and what it has signed. Everything is PEM text, so it can go into TLS
@@ -30,6 +39,8 @@ export interface Pki {
   readonly controllerManager: Credential;
   /** What the API server shows to agents. */
   readonly agentClient: Credential;
+  /** The authority for front proxies alone, and what the API server shows to those it stands in front of. */
+  readonly frontProxy: { readonly authority: string; readonly client: Credential };
   /** ES256 private key that signs service-account tokens. */
   readonly serviceAccountKey: string;
   /** A node's own identity, for both ends of TLS; made on the first call and kept. */
@@ -146,7 +157,8 @@ async function assemble(
     ...nodes.map(({ name, hosts: own }) => nodeLeaf(name, own)),
   ] as const satisfies readonly Leaf[];
   const stored = await loadAuthority(where, clock, shelf);
-  const { authority, credentials } = await openLeaves(stored, leaves, clock, issue, shelf);
+  const front = await openFrontProxy(clock, issue, shelf);
+  const { authority, credentials } = await openLeaves(stored, leaves, clock, front.issueAlong, shelf);
   const [server, admin, scheduler, controllerManager, agentClient] = credentials as readonly Credential[] &
     readonly [Credential, Credential, Credential, Credential, Credential];
   return {
@@ -156,6 +168,7 @@ async function assemble(
     scheduler,
     controllerManager,
     agentClient,
+    frontProxy: await front.open(),
     serviceAccountKey: await openServiceAccountKey(shelf),
     node: async (name, nodeHosts) => {
       const [credential] = (await openLeaves(authority, [nodeLeaf(name, nodeHosts)], clock, issue, shelf)).credentials;
@@ -165,6 +178,52 @@ async function assemble(
     sign: (request) => {
       const expiry = new X509Certificate(authority.certificate).validToDate.getTime();
       return sign({ authority, sign: { ...request, notAfter: Math.min(request.notAfter, expiry) } });
+    },
+  };
+}
+
+const frontProxyLeaf: Leaf = { file: 'front-proxy-client', use: 'client', commonName: 'front-proxy-client' };
+
+/**
+ * The second authority, whose certificates say "believe what I tell you about the caller": it must never be the one that
+ * signs users. What is missing is made along with the rest where something else is made anyway, so that a first start
+ * runs one child process. Unlike the first authority it is replaced when it is damaged: nobody else keeps it.
+ */
+async function openFrontProxy(clock: Clock, issue: Issue, shelf: Shelf) {
+  const now = clock.now();
+  const [certificate, key] = await Promise.all([shelf.read('front-proxy-ca.crt'), shelf.read('front-proxy-ca.key')]);
+  const stored =
+    certificate !== undefined && key !== undefined && isSound({ certificate, key }, certificate)
+      ? { certificate, key }
+      : undefined;
+  const leaf = await loadLeaf(frontProxyLeaf, stored, now, shelf);
+  const job: IssueJob | undefined =
+    stored !== undefined && leaf !== undefined
+      ? undefined
+      : {
+          authority: stored ?? {
+            use: 'authority',
+            commonName: 'tutti-front-proxy-ca',
+            notBefore: now - backdateMs,
+            notAfter: now + authorityLifetimeMs,
+          },
+          requests: [{ ...frontProxyLeaf, notBefore: now - backdateMs, notAfter: now + leafLifetimeMs }],
+        };
+  let made: Issued | undefined;
+  return {
+    issueAlong: async (other: IssueJob): Promise<Issued> => {
+      const issued = await issue(job === undefined || made !== undefined ? other : { ...other, also: job });
+      made ??= issued.also;
+      return issued;
+    },
+    async open(): Promise<Pki['frontProxy']> {
+      if (job === undefined) return { authority: stored!.certificate, client: leaf! };
+      made ??= await issue(job);
+      const [client] = made.credentials;
+      assert(client !== undefined);
+      if (stored === undefined) await store(shelf, 'front-proxy-ca', made.authority);
+      await store(shelf, frontProxyLeaf.file, client);
+      return { authority: made.authority.certificate, client };
     },
   };
 }

@@ -22,6 +22,7 @@ interface UpOptions extends DataDirOptions, AuditFlags {
   readonly dialect: readonly Dialect[];
   readonly storeEtcd?: readonly string[];
   readonly encryptionProviderConfig?: string;
+  readonly authenticationConfig?: string;
   readonly abandonLostKeys?: boolean;
   readonly rebalance?: boolean;
   readonly merge?: boolean;
@@ -130,6 +131,7 @@ async function up(options: UpOptions): Promise<void> {
     etcdEndpoints: options.storeEtcd ?? [],
     dialects: options.dialect,
     encryptionProviderConfig: options.encryptionProviderConfig,
+    authenticationConfig: options.authenticationConfig,
     abandonLostKeys: options.abandonLostKeys,
     rebalance: options.rebalance,
     audit: auditOptionsOf(options),
@@ -179,6 +181,10 @@ export function registerUp(program: Command): void {
     .option(
       '--encryption-provider-config <file>',
       'what to encrypt at rest, and with which keys, instead of Secrets alone',
+    )
+    .option(
+      '--authentication-config <file>',
+      "whose tokens to know beside the cluster's own: an AuthenticationConfiguration",
     )
     .option('--abandon-lost-keys', 'start although keys are lost that stored values need')
     .option('--rebalance', 'move pods to better nodes from time to time, as "tutti rebalance" lists them')

@@ -2,25 +2,31 @@ import type { TLSSocket } from 'node:tls';
 import { unauthorized } from '#machinery/status-error.ts';
 import type { UserInfo } from '#client/client.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
+import { anonymousUser } from '../authentication/union.ts';
 import type { HttpRequest } from './exchange.ts';
 
 /** Finds out who sent a request. A connection's certificate is read once, and always handed over as the same bytes. */
 export class Callers {
   readonly #authenticator: Authenticator;
+  readonly #mayBeAnonymous: (path: string) => boolean;
   readonly #certificates = new WeakMap<TLSSocket, { readonly der: Uint8Array | undefined }>();
 
-  constructor(authenticator: Authenticator) {
+  /** `mayBeAnonymous`: paths for which no credentials are needed; all need some unless given. */
+  constructor(authenticator: Authenticator, mayBeAnonymous: (path: string) => boolean = () => false) {
     this.#authenticator = authenticator;
+    this.#mayBeAnonymous = mayBeAnonymous;
   }
 
-  /** Throws Unauthorized for wrong credentials and for none. */
-  async identify(req: HttpRequest): Promise<UserInfo> {
+  /** Throws Unauthorized for wrong credentials, and for none unless `path` needs none. */
+  async identify(req: HttpRequest, path: string): Promise<UserInfo> {
     const user = await this.#authenticator.authenticate({
       headers: req.headers,
       peerCertificate: this.#certificateOf(socketOf(req)),
     });
-    if (user === undefined) throw unauthorized(complaintOf(socketOf(req)));
-    return user;
+    if (user !== undefined) return user;
+    const complaint = complaintOf(socketOf(req));
+    if (complaint === undefined && this.#mayBeAnonymous(path)) return anonymousUser;
+    throw unauthorized(complaint);
   }
 
   #certificateOf(socket: TLSSocket | undefined): Uint8Array | undefined {

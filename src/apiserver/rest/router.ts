@@ -46,6 +46,8 @@ export interface RouterOptions {
   readonly documents?: ReadonlyMap<string, unknown>;
   /** What Tutti offers beside Kubernetes' API, by `METHOD /path`, to callers who may do that to the path. Answered as JSON. */
   readonly actions?: ReadonlyMap<string, Action>;
+  /** Paths that need no credentials, as far as roles allow; without it, health alone, whatever roles say. */
+  readonly mayBeAnonymous?: (path: string) => boolean;
   /** Which addresses `proxy` may call; those that a pod can have, unless given. */
   readonly mayProxyTo?: (host: string) => boolean;
   readonly log: Log;
@@ -57,6 +59,7 @@ export type Action = (context: RequestContext) => Promise<unknown>;
 export class Router {
   readonly #api: Api;
   readonly #callers: Callers;
+  readonly #isHealthPublic: (path: string) => boolean;
   readonly #checks: readonly HealthCheck[];
   readonly #connect: ConnectHandler | undefined;
   readonly #log: Log;
@@ -78,13 +81,15 @@ export class Router {
     metrics,
     documents,
     mayProxyTo,
+    mayBeAnonymous,
     actions = new Map(),
     log,
   }: RouterOptions) {
     this.#actions = actions;
     this.#documents = documents ?? new Map();
     this.#api = api;
-    this.#callers = new Callers(authenticator);
+    this.#callers = new Callers(authenticator, mayBeAnonymous);
+    this.#isHealthPublic = mayBeAnonymous ?? (() => true);
     this.#checks = [...ownChecks(api), ...checks];
     this.#connect = connect;
     this.#log = log;
@@ -136,7 +141,7 @@ export class Router {
     (res as ServerResponse).setHeader('audit-id', auditId);
     try {
       parsed = parsePath(path);
-      if (parsed.is === 'other' && isHealthPath(parsed.path)) {
+      if (parsed.is === 'other' && isHealthPath(parsed.path) && this.#isHealthPublic(parsed.path)) {
         return await handleHealth(exchange, parsed.path, this.#checks);
       }
       const info = requestInfoOf(exchange.method, query, path, parsed);
@@ -217,7 +222,7 @@ export class Router {
 
   async #identify(req: HttpRequest, info: RequestInfo, auditId: string): Promise<UserInfo> {
     try {
-      return await this.#callers.identify(req);
+      return await this.#callers.identify(req, splitUrl(req.url).path);
     } catch (error) {
       noteUnauthenticated(this.#api.auditor, req, info, auditId);
       throw error;
@@ -248,6 +253,7 @@ export class Router {
     const verb = exchange.method === 'HEAD' ? 'get' : exchange.method.toLowerCase();
     const none = { kind: undefined, namespace: undefined, name: undefined, subresource: undefined };
     await this.#api.authorize({ user: exchange.context.user, verb, ...none, path }, exchange.context.audit);
+    if (isHealthPath(path)) return handleHealth(exchange, path, this.#checks);
     if (this.#openapi.answers(path)) return this.#openapi.handle(exchange, path);
     const action = this.#actions.get(`${exchange.method} ${path}`);
     if (action !== undefined) return sendJson(exchange, 200, await action(exchange.context));

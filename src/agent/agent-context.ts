@@ -1,6 +1,6 @@
 import type { Service } from '#api/core/service.ts';
 import type { Client } from '#client/client.ts';
-import type { Events } from '#client/event-recorder.ts';
+import type { Events } from '#client/event-queue.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { CgroupTree } from './cgroup.ts';

@@ -5,6 +5,14 @@ import type { Log } from '#lib/log.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { hasReason, timeout } from '#machinery/status-error.ts';
 import type { Client } from './client.ts';
+import {
+  type EventFact,
+  EventQueue,
+  type Events,
+  eventNameSuffix,
+  involved,
+  type PendingEvent,
+} from './event-queue.ts';
 
 export interface EventRecorderOptions {
   readonly client: Client;
@@ -16,21 +24,6 @@ export interface EventRecorderOptions {
   readonly host?: string;
 }
 
-export interface EventFact {
-  readonly type: 'Normal' | 'Warning';
-  /** One CamelCase word: why this is told. */
-  readonly reason: string;
-  readonly message: string;
-  /** What part of the object is meant: `spec.containers{web}`. */
-  readonly fieldPath?: string;
-}
-
-/** Tells users what happens to an object. */
-export interface Events {
-  record(object: ApiObject, fact: EventFact): void;
-}
-
-const queueLengthMax = 1000;
 /** How many different events are remembered so that repetitions are counted instead of created. */
 const rememberedMax = 4096;
 /** Each object of a reporter may have this many events at once, and then one more each `refillMs`. Upstream's values. */
@@ -41,12 +34,6 @@ const similarMax = 10;
 const similarMs = 600_000;
 const writeMsMax = 10_000;
 const messageLengthMax = 1024;
-
-interface Pending {
-  readonly object: ApiObject;
-  readonly fact: EventFact;
-  readonly at: number;
-}
 
 interface Remembered {
   readonly name: string;
@@ -61,43 +48,27 @@ interface Remembered {
  */
 export class EventRecorder implements Events {
   readonly #options: EventRecorderOptions;
-  readonly #queue: Pending[] = [];
+  readonly #queue: EventQueue;
   readonly #remembered = new Map<string, Remembered>();
   readonly #tokens = new Map<string, { tokens: number; at: number }>();
   readonly #similar = new Map<string, { messages: Set<string>; at: number }>();
-  #wake: (() => void) | undefined;
-  #dropped = 0;
   #sequence = 0;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
+    this.#queue = new EventQueue(options);
   }
 
   record(object: ApiObject, fact: EventFact): void {
-    if (this.#queue.length >= queueLengthMax) {
-      if (this.#dropped++ === 0) this.#options.log.warn('events dropped: the queue is full', { queueLengthMax });
-      return;
-    }
-    this.#queue.push({ object, fact, at: this.#options.clock.now() });
-    this.#wake?.();
+    this.#queue.record(object, fact);
   }
 
   /** Writes events until `signal` aborts, then tries to write what is left for a bounded time. */
   async run(signal: AbortSignal): Promise<void> {
-    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    const last = new AbortController();
-    while (!signal.aborted) {
-      const next = this.#queue.shift();
-      if (next !== undefined) await this.#write(next, last.signal);
-      else await Promise.race([aborted, new Promise<void>((resolve) => (this.#wake = resolve))]);
-    }
-    using limit = deadline(this.#options.clock, writeMsMax, last.signal, () => timeout('no time left for events'));
-    for (let next = this.#queue.shift(); next !== undefined && !limit.signal.aborted; next = this.#queue.shift()) {
-      await this.#write(next, limit.signal);
-    }
+    await this.#queue.run(signal, (event, limit) => this.#write(event, limit));
   }
 
-  async #write({ object, fact, at }: Pending, signal: AbortSignal): Promise<void> {
+  async #write({ object, fact, at }: PendingEvent, signal: AbortSignal): Promise<void> {
     const source = `${object.kind ?? ''}/${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}/${object.metadata?.uid ?? ''}`;
     if (!this.#takeToken(source, at)) return;
     const combined = this.#combined(source, fact, at);
@@ -113,7 +84,7 @@ export class EventRecorder implements Events {
       if (known !== undefined && (await this.#count(known, message, at, limit.signal))) return;
       const namespace = object.metadata?.namespace ?? 'default';
       const time = seconds(at);
-      const name = `${object.metadata?.name ?? ''}.${nameSuffix(at, this.#sequence++)}`;
+      const name = `${object.metadata?.name ?? ''}.${eventNameSuffix(at, this.#sequence++)}`;
       const event = this.#eventFor(object, { ...fact, message }, { name, namespace }, time);
       await client.create(Event, event, { signal: limit.signal });
       this.#remember(key, { name, namespace, first: time, count: 1 });
@@ -138,18 +109,9 @@ export class EventRecorder implements Events {
 
   #eventFor(object: ApiObject, fact: EventFact, metadata: { name: string; namespace: string }, time: string): Event {
     const { component, host } = this.#options;
-    const { name = '', namespace, uid, resourceVersion } = object.metadata ?? {};
     return {
       metadata,
-      involvedObject: {
-        apiVersion: object.apiVersion ?? '',
-        kind: object.kind ?? '',
-        name,
-        ...(namespace === undefined ? {} : { namespace }),
-        ...(uid === undefined ? {} : { uid }),
-        ...(resourceVersion === undefined ? {} : { resourceVersion }),
-        ...(fact.fieldPath === undefined ? {} : { fieldPath: fact.fieldPath }),
-      },
+      involvedObject: involved(object, fact.fieldPath),
       type: fact.type,
       reason: fact.reason,
       message: fact.message,
@@ -203,7 +165,3 @@ function bound(map: Map<string, unknown>): void {
 }
 
 const seconds = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
-
-/** Upstream puts the time in nanoseconds, in hexadecimal; the sequence takes the place of what the clock lacks. */
-const nameSuffix = (at: number, sequence: number) =>
-  (BigInt(Math.floor(at)) * 1_000_000n + BigInt(sequence % 1_000_000)).toString(16);

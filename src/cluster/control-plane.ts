@@ -1,5 +1,7 @@
+import { hostname } from 'node:os';
 import type { Client, UserInfo } from '#client/client.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
+import { SeriesRecorder } from '#client/series-recorder.ts';
 import { SharedInformers } from '#client/informer.ts';
 import type { Controller } from '#controllers/controller.ts';
 import { runControllers } from '#controllers/run-controllers.ts';
@@ -43,7 +45,7 @@ export class ControlPlane {
   readonly caches: SharedInformers;
   readonly scheduler: Scheduler;
   readonly #options: ControlPlaneOptions;
-  readonly #schedulerEvents: EventRecorder;
+  readonly #schedulerEvents: SeriesRecorder;
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
@@ -52,7 +54,8 @@ export class ControlPlane {
     const scheduling = client.as(schedulerUser);
     this.caches = new SharedInformers({ client: manager, clock, log, ...(random === undefined ? {} : { random }) });
     const component = 'default-scheduler';
-    this.#schedulerEvents = new EventRecorder({ client: scheduling, clock, log, component });
+    const instance = `${component}-${hostname()}`;
+    this.#schedulerEvents = new SeriesRecorder({ client: scheduling, clock, log, controller: component, instance });
     this.scheduler = new Scheduler({
       client: scheduling,
       informers: this.caches,

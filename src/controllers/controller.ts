@@ -1,6 +1,6 @@
 import type { CacheEvent, CacheReader, Informers } from '#client/cache.ts';
 import type { Client } from '#client/client.ts';
-import type { Events } from '#client/event-recorder.ts';
+import type { Events } from '#client/event-queue.ts';
 import { keyOfObject } from '#client/object-index.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';

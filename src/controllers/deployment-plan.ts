@@ -3,7 +3,7 @@ import { Deployment } from '#api/apps/deployment.ts';
 import type { ReplicaSet } from '#api/apps/replica-set.ts';
 import type { DeploymentStatus } from '#api/apps/types.generated.ts';
 import type { Pod } from '#api/core/pod.ts';
-import type { EventFact } from '#client/event-recorder.ts';
+import type { EventFact } from '#client/event-queue.ts';
 import { withCondition } from './conditions.ts';
 import {
   isScalingEvent,

@@ -1,7 +1,7 @@
 import type { Job } from '#api/batch/job.ts';
 import type { JobCondition, JobStatus } from '#api/batch/types.generated.ts';
 import type { Pod } from '#api/core/pod.ts';
-import type { EventFact } from '#client/event-recorder.ts';
+import type { EventFact } from '#client/event-queue.ts';
 import { backoffMs } from '#lib/backoff.ts';
 import { withCondition } from './conditions.ts';
 import { formatIndexes, indexKey, parseIndexes } from './job-indexes.ts';

@@ -1,6 +1,6 @@
 import { Pod } from '#api/core/pod.ts';
 import type { Client } from '#client/client.ts';
-import type { Events } from '#client/event-recorder.ts';
+import type { Events } from '#client/event-queue.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { hasReason } from '#machinery/status-error.ts';
@@ -102,7 +102,7 @@ export class FailureReporter {
   /** Never rejects: a report that fails is made again with the next reason. */
   async #write({ pod, reason, message }: Report, signal: AbortSignal): Promise<void> {
     const { name = '', namespace = '', uid = '' } = pod.metadata ?? {};
-    this.#options.events.record(pod, { type: 'Warning', reason: 'FailedScheduling', message });
+    this.#options.events.record(pod, { type: 'Warning', reason: 'FailedScheduling', action: 'Scheduling', message });
     const condition = { type: 'PodScheduled', status: 'False', reason, message, lastTransitionTime: this.#since(pod) };
     const patch = { metadata: { uid }, status: { conditions: [condition] } };
     try {

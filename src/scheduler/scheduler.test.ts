@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
-import type { Events } from '#client/event-recorder.ts';
+import type { Events } from '#client/event-queue.ts';
 import { SharedInformers } from '#client/informer.ts';
 import { abortController, VirtualClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';

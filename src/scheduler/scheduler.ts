@@ -3,7 +3,7 @@ import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import type { CacheEvent, Informers } from '#client/cache.ts';
 import type { Client } from '#client/client.ts';
-import type { Events } from '#client/event-recorder.ts';
+import type { Events } from '#client/event-queue.ts';
 import { backoffMs } from '#lib/backoff.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
@@ -246,7 +246,7 @@ export class Scheduler implements WhySource {
       this.#table.expireAt(uid, clock.now() + confirmationMsMax);
       this.#forget(uid);
       const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`;
-      events.record(pod, { type: 'Normal', reason: 'Scheduled', message });
+      events.record(pod, { type: 'Normal', reason: 'Scheduled', action: 'Binding', message });
       return;
     }
     if (this.#table.occupant(uid)?.state === 'assumed') this.#table.removePod(uid);

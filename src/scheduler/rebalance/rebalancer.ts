@@ -3,7 +3,7 @@ import { Pod } from '#api/core/pod.ts';
 import { Eviction } from '#api/policy/eviction.ts';
 import type { Informers } from '#client/cache.ts';
 import type { Client } from '#client/client.ts';
-import type { Events } from '#client/event-recorder.ts';
+import type { Events } from '#client/event-queue.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { apiVersionOf } from '#machinery/kind.ts';

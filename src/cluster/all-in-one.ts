@@ -20,6 +20,7 @@ import { type ClusterAddresses, ensureBootstrapObjects, publishAuthentication } 
 import { runCompactor } from './compactor.ts';
 import { ControlPlane } from './control-plane.ts';
 import { controllersOf, pretendClusterCidr } from './controllers.ts';
+import { admissionOptions, type AdmissionFlags } from './admission.ts';
 import { openAuditor, type AuditOptions } from './audit.ts';
 import { StartError, openDataDir } from './data-dir.ts';
 import { Encryption, encryptionActions } from './encryption.ts';
@@ -49,6 +50,9 @@ export interface AllInOneOptions {
   readonly rebalance?: boolean | undefined;
   /** False leaves no audit log. */
   readonly audit?: AuditOptions | false;
+  readonly admission?: AdmissionFlags;
+  /** How long events are kept; three days unless given. */
+  readonly eventTtlMs?: number | undefined;
   readonly logLevel: LogLevel;
   readonly clock: Clock;
 }
@@ -158,6 +162,7 @@ async function listen(
       actions: encryptionActions(encryption),
       auditor,
       others,
+      admission: await admissionOptions(options.admission ?? {}),
       host: '0.0.0.0',
       port: options.port,
       serviceCidr: network.serviceCidr,
@@ -239,6 +244,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
       serviceAccountKey: pki.serviceAccountKey,
       signCertificate: (request) => pki.sign(request),
       clusterCidr,
+      eventKeepMs: options.eventTtlMs,
     }),
     bootstrapKeeper(addresses),
   ];

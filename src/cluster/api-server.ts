@@ -13,6 +13,7 @@ import type { Client, UserInfo } from '#client/client.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { Store } from '#store/store.ts';
+import type { AdmissionOptions } from './admission.ts';
 import { openApi, type OpenedApi } from './open-api.ts';
 import type { OtherCallers } from './authentication-config.ts';
 import type { Pki } from './pki.ts';
@@ -34,6 +35,7 @@ export interface ApiServerOptions {
   readonly auditor?: Auditor | undefined;
   /** Whom the server knows beside those of the cluster itself. */
   readonly others?: OtherCallers;
+  readonly admission?: AdmissionOptions;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -68,6 +70,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       }),
     ...(why === undefined ? {} : { why }),
     auditor: options.auditor,
+    ...(options.admission === undefined ? {} : { admission: options.admission }),
     clock,
     log,
   });

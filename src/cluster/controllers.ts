@@ -15,6 +15,8 @@ export interface ControllersOptions {
   readonly signCertificate?: (request: SignRequest) => Promise<string>;
   /** Where nodes' pod ranges come from, a /24 each. */
   readonly clusterCidr: string;
+  /** How long events are kept; three days unless given. */
+  readonly eventKeepMs?: number | undefined;
 }
 
 /** Pretend nodes have no wires, so they may have half of 10.0.0.0/8: enough ranges for 32,768 of them. */
@@ -26,11 +28,13 @@ export function controllersOf({
   serviceAccountKey,
   signCertificate,
   clusterCidr,
+  eventKeepMs,
 }: ControllersOptions): readonly Controller[] {
   const key = serviceAccountKey === undefined ? undefined : signingKeyOf(serviceAccountKey);
   return builtInControllers({
     kinds: fixedKinds(builtinKinds),
     nodeIpam: { clusterCidr },
+    ...(eventKeepMs === undefined ? {} : { eventExpiry: { keepMs: eventKeepMs } }),
     ...(authority === undefined ? {} : { authority }),
     ...(signCertificate === undefined ? {} : { signCertificate }),
     ...(key === undefined ? {} : { signToken: (subject) => issueLegacyToken(subject, key) }),

@@ -31,6 +31,8 @@ import { accessOver, type Access } from '#apiserver/authorization/access.ts';
 import { applyDefaultPolicy } from '#apiserver/authorization/policy/apply-default-policy.ts';
 import { InProcessClient } from '#apiserver/in-process-client.ts';
 import { agentMetrics } from '#apiserver/metrics-api/agent-metrics.ts';
+import { ownerPermissions } from '#apiserver/admission/owner-permissions.ts';
+import type { AdmissionOptions } from './admission.ts';
 import { QuotaLedger } from '#apiserver/quota/quota-ledger.ts';
 import { ServiceAllocator } from '#apiserver/service-allocator.ts';
 import type { AgentConnections } from '#apiserver/streaming/node-streams.ts';
@@ -57,6 +59,7 @@ export interface OpenApiOptions {
   /** Answers `pods/why`. */
   readonly why?: ApiOptions['why'];
   readonly auditor?: Auditor | undefined;
+  readonly admission?: AdmissionOptions;
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: () => number;
@@ -92,7 +95,8 @@ async function find<T extends ApiObject>(client: Client, kind: Kind<T>, ref: Obj
 
 /** Puts the API together over `store` and starts it, with the cluster's own admission, addresses, tokens and rules. */
 export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
-  const { store, auditor, clock, log, random = Math.random } = options;
+  const { store, auditor, clock, log, random = Math.random, admission = {} } = options;
+  const { podSecurity } = admission;
   const key = signingKeyOf(options.serviceAccountKey);
   const audiences = [defaultIssuer];
   const kindsOfTokens = { ServiceAccount, Pod, Secret, Node } as const;
@@ -112,12 +116,20 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
   );
   const agents = options.agents((name) => find(self(), Node, { name }));
   let access!: Access; // made by the API's constructor, before anything can ask for it
-  const api = new Api({
+  const api: Api = new Api({
     store,
     kinds: builtinKinds,
     authorizer: (registry, signal) => (access = accessOver(registry, signal)).authorizer,
     admission: (registry) => [
-      ...builtInAdmission(registry, { clock, random }),
+      ...builtInAdmission(registry, { clock, random, ...(podSecurity === undefined ? {} : { podSecurity }) }),
+      ...(admission.ownerPermissions === true
+        ? [
+            ownerPermissions({
+              authorizer: access.authorizer,
+              kindOf: ({ apiVersion, kind }) => api.catalog.byKind(apiVersion, kind),
+            }),
+          ]
+        : []),
       rbacEscalation(access),
       certificates({ authorizer: access.authorizer, clock }),
     ],

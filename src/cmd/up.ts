@@ -9,12 +9,13 @@ import { holderOf, makeDataDir } from '#cluster/data-dir.ts';
 import type { LogLevel } from '#cluster/log-file.ts';
 import { systemClock } from '#lib/clock.ts';
 import { auditFlags, auditOptionsOf, type AuditFlags } from './audit-flags.ts';
+import { admissionFlagsOf, policyFlags, type PolicyFlags } from './policy-flags.ts';
 import { UsageError } from './fail.ts';
 import { mergeIntoUsers } from './kubeconfig.ts';
 import { dataDirOption, wholeNumber, type DataDirOptions } from './options.ts';
 import { duration } from './terminal.ts';
 
-interface UpOptions extends DataDirOptions, AuditFlags {
+interface UpOptions extends DataDirOptions, AuditFlags, PolicyFlags {
   readonly port: number;
   readonly sim?: boolean;
   readonly nodes?: number;
@@ -135,6 +136,8 @@ async function up(options: UpOptions): Promise<void> {
     abandonLostKeys: options.abandonLostKeys,
     rebalance: options.rebalance,
     audit: auditOptionsOf(options),
+    admission: admissionFlagsOf(options),
+    eventTtlMs: options.eventTtl,
     logLevel: options.logLevel,
     clock: systemClock,
   });
@@ -195,5 +198,5 @@ export function registerUp(program: Command): void {
         .default('info'),
     )
     .action(up);
-  for (const option of auditFlags) command.addOption(option);
+  for (const option of [...auditFlags, ...policyFlags]) command.addOption(option);
 }

@@ -36,6 +36,8 @@ import { Service } from './core/service.ts';
 import { ServiceAccount } from './core/service-account.ts';
 import { EndpointSlice } from './discovery/endpoint-slice.ts';
 import { Event as EventsEvent } from './events/event.ts';
+import { FlowSchema } from './flowcontrol/flow-schema.ts';
+import { PriorityLevelConfiguration } from './flowcontrol/priority-level-configuration.ts';
 import { Ingress } from './networking/ingress.ts';
 import { IngressClass } from './networking/ingress-class.ts';
 import { NetworkPolicy } from './networking/network-policy.ts';
@@ -94,6 +96,8 @@ export const builtinKinds: readonly Kind[] = [
   Lease,
   EndpointSlice,
   EventsEvent,
+  FlowSchema,
+  PriorityLevelConfiguration,
   Ingress,
   IngressClass,
   NetworkPolicy,

@@ -17,6 +17,7 @@ import { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionPlugin } from './admission/admission.ts';
 import type { Auditor } from './audit/auditor.ts';
 import type { TokenIssuer } from './authentication/token-request.ts';
+import type { Fairness } from './fairness/fairness.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { refusal } from './authorization/refusal.ts';
 import { Catalog } from './catalog.ts';
@@ -58,6 +59,8 @@ export interface ApiOptions {
   readonly why?: (pod: { readonly namespace: string; readonly name: string }) => object | undefined;
   /** Leaves an audit log; without one, requests leave nothing. */
   readonly auditor?: Auditor | undefined;
+  /** Shares the server out among those who call over HTTP; without it, nobody waits. */
+  readonly fairness?: Fairness | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** In [0, 1); for generated names. */
@@ -104,6 +107,7 @@ export class Api implements AsyncDisposable {
   readonly clock: Clock;
   readonly log: Log;
   readonly auditor: Auditor | undefined;
+  readonly fairness: Fairness | undefined;
   readonly #authorizer: Authorizer;
   readonly #why: ApiOptions['why'];
   readonly #pipeline: Pipeline;
@@ -119,6 +123,7 @@ export class Api implements AsyncDisposable {
     this.clock = clock;
     this.log = log;
     this.auditor = options.auditor;
+    this.fairness = options.fairness;
     this.kinds = options.kinds;
     this.#metrics = options.metrics;
     this.catalog = new Catalog(options.metrics === undefined ? options.kinds : [...options.kinds, ...metricsKinds]);

@@ -53,6 +53,8 @@ export interface AllInOneOptions {
   readonly admission?: AdmissionFlags;
   /** How long events are kept; three days unless given. */
   readonly eventTtlMs?: number | undefined;
+  /** Requests over HTTP that run at once. */
+  readonly requestsInFlightMax?: number | undefined;
   readonly logLevel: LogLevel;
   readonly clock: Clock;
 }
@@ -163,6 +165,7 @@ async function listen(
       auditor,
       others,
       admission: await admissionOptions(options.admission ?? {}),
+      requestsInFlightMax: options.requestsInFlightMax,
       host: '0.0.0.0',
       port: options.port,
       serviceCidr: network.serviceCidr,

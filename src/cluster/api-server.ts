@@ -5,6 +5,7 @@ import { auditMetrics } from '#apiserver/audit/metrics.ts';
 import { clientCertificateAuthenticator } from '#apiserver/authentication/client-certificates.ts';
 import { requestHeaderAuthenticator } from '#apiserver/authentication/request-header.ts';
 import { unionAuthenticator } from '#apiserver/authentication/union.ts';
+import { fairnessMetrics } from '#apiserver/fairness/metrics.ts';
 import { HttpServer } from '#apiserver/http-server.ts';
 import { Router, type RouterOptions } from '#apiserver/rest/router.ts';
 import { connectHandler } from '#apiserver/streaming/connect-handler.ts';
@@ -36,6 +37,7 @@ export interface ApiServerOptions {
   /** Whom the server knows beside those of the cluster itself. */
   readonly others?: OtherCallers;
   readonly admission?: AdmissionOptions;
+  readonly requestsInFlightMax?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -71,6 +73,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     ...(why === undefined ? {} : { why }),
     auditor: options.auditor,
     ...(options.admission === undefined ? {} : { admission: options.admission }),
+    requestsInFlightMax: options.requestsInFlightMax,
     clock,
     log,
   });
@@ -107,6 +110,7 @@ export function serveApi(
 ): Promise<HttpServer> {
   const metrics = new MetricsRegistry();
   if (api.auditor !== undefined) auditMetrics(metrics, api.auditor);
+  if (api.fairness !== undefined) api.fairness.observer = fairnessMetrics(metrics, api.fairness);
   const router = new Router({
     api,
     authenticator: unionAuthenticator(

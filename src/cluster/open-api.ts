@@ -29,6 +29,8 @@ import { certificates } from '#apiserver/admission/certificates.ts';
 import { rbacEscalation } from '#apiserver/admission/rbac-escalation.ts';
 import { accessOver, type Access } from '#apiserver/authorization/access.ts';
 import { applyDefaultPolicy } from '#apiserver/authorization/policy/apply-default-policy.ts';
+import { Fairness } from '#apiserver/fairness/fairness.ts';
+import { FlowControlKeeper } from '#apiserver/fairness/keeper.ts';
 import { InProcessClient } from '#apiserver/in-process-client.ts';
 import { agentMetrics } from '#apiserver/metrics-api/agent-metrics.ts';
 import { ownerPermissions } from '#apiserver/admission/owner-permissions.ts';
@@ -37,7 +39,7 @@ import { QuotaLedger } from '#apiserver/quota/quota-ledger.ts';
 import { ServiceAllocator } from '#apiserver/service-allocator.ts';
 import type { AgentConnections } from '#apiserver/streaming/node-streams.ts';
 import type { Client, UserInfo } from '#client/client.ts';
-import type { Clock } from '#lib/clock.ts';
+import { abortController, type Clock } from '#lib/clock.ts';
 import { signingKeyOf } from '#lib/jws.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kind } from '#machinery/kind.ts';
@@ -60,6 +62,8 @@ export interface OpenApiOptions {
   readonly why?: ApiOptions['why'];
   readonly auditor?: Auditor | undefined;
   readonly admission?: AdmissionOptions;
+  /** Requests over HTTP that run at once, shared out by FlowSchemas and priority levels. */
+  readonly requestsInFlightMax?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: () => number;
@@ -81,6 +85,11 @@ export interface OpenedApi extends AsyncDisposable {
 }
 
 const lookupMsMax = 5_000;
+/**
+ * Fewer than kube-apiserver's 600: a server of one thread does not get quicker by doing more at once, and each request
+ * may hold a body.
+ */
+const requestsInFlightMaxDefault = 240;
 const policyMsMax = 15_000;
 
 /** Reads an object for the server itself, past authorization's audit of callers; undefined if it is not there. */
@@ -115,6 +124,7 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
     ...(options.tokens ?? []),
   );
   const agents = options.agents((name) => find(self(), Node, { name }));
+  const fairness = new Fairness({ seats: options.requestsInFlightMax ?? requestsInFlightMaxDefault, clock });
   let access!: Access; // made by the API's constructor, before anything can ask for it
   const api: Api = new Api({
     store,
@@ -152,6 +162,7 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
     }),
     ...(options.why === undefined ? {} : { why: options.why }),
     auditor,
+    fairness,
     clock,
     log,
     random,
@@ -170,12 +181,20 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
     newUid: randomUUID,
     signal: AbortSignal.timeout(policyMsMax),
   });
+  const keeper = new FlowControlKeeper({ registry: api.registry, fairness, clock, log, newUid: randomUUID });
+  await keeper.start(AbortSignal.timeout(policyMsMax));
+  const stop = abortController();
+  const keeping = keeper.run(stop.signal);
   return {
     api,
     agents,
     tokens: bearerTokenAuthenticator(cachedTokens(tokens, clock), audiences),
     documents: openidDocuments(defaultIssuer, [key]),
     clientOf,
-    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Error('the API server is shutting down'));
+      await keeping;
+      await api[Symbol.asyncDispose]();
+    },
   };
 }

@@ -25,6 +25,7 @@ interface UpOptions extends DataDirOptions, AuditFlags, PolicyFlags {
   readonly encryptionProviderConfig?: string;
   readonly authenticationConfig?: string;
   readonly abandonLostKeys?: boolean;
+  readonly maxRequestsInflight?: number;
   readonly rebalance?: boolean;
   readonly merge?: boolean;
   readonly logLevel: LogLevel;
@@ -138,6 +139,7 @@ async function up(options: UpOptions): Promise<void> {
     audit: auditOptionsOf(options),
     admission: admissionFlagsOf(options),
     eventTtlMs: options.eventTtl,
+    requestsInFlightMax: options.maxRequestsInflight,
     logLevel: options.logLevel,
     clock: systemClock,
   });
@@ -188,6 +190,12 @@ export function registerUp(program: Command): void {
     .option(
       '--authentication-config <file>',
       "whose tokens to know beside the cluster's own: an AuthenticationConfiguration",
+    )
+    .addOption(
+      new Option(
+        '--max-requests-inflight <count>',
+        'requests that run at once, shared out by FlowSchemas (240)',
+      ).argParser(wholeNumber('--max-requests-inflight', 1, 100_000)),
     )
     .option('--abandon-lost-keys', 'start although keys are lost that stored values need')
     .option('--rebalance', 'move pods to better nodes from time to time, as "tutti rebalance" lists them')

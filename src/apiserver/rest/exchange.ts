@@ -15,4 +15,6 @@ export interface Exchange {
   readonly context: RequestContext;
   /** Collected `Warning` headers; sent with the head of the reply. */
   readonly warnings: readonly string[];
+  /** Told when what follows lasts as long as the client likes: the request's seat is then free for others. */
+  readonly begun?: (() => void) | undefined;
 }

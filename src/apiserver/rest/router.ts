@@ -11,6 +11,7 @@ import { auditIdOf, type AuditTrail } from '../audit/auditor.ts';
 import { beginTrail, endTrail, noteUnauthenticated } from '../audit/http-trail.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import { anonymousUser } from '../authentication/union.ts';
+import { isLasting, workOf } from '../fairness/width.ts';
 import { OpenApiHandler } from '../openapi/handler.ts';
 import type { ConnectHandler } from '../streaming/connect.ts';
 import type { RequestContext } from '../request.ts';
@@ -149,7 +150,8 @@ export class Router {
       trail = beginTrail(this.#api.auditor, req, info, { user: caller, auditId });
       const user = await effectiveUser(this.#api, caller, req);
       if (user !== caller) trail?.impersonates(user);
-      await this.#route({ ...exchange, context: { ...exchange.context, user, audit: trail } }, path, parsed);
+      const known: Exchange = { ...exchange, context: { ...exchange.context, user, audit: trail } };
+      await this.#inTurn(known, info, (admitted) => this.#route(admitted, path, parsed!));
     } catch (error) {
       cause = error;
       await this.#fail(exchange, error).catch(() => res.destroy());
@@ -206,6 +208,23 @@ export class Router {
       const abandoned = controller.signal.aborted;
       endTrail(trail, { code: toStatusError(error).code, cause: error, abandoned });
       refuseUpgrade(socket, error);
+    }
+  }
+
+  /** Runs `serve` once the caller's flow has a seat for it; what lasts as long as its client likes needs none. */
+  async #inTurn(exchange: Exchange, info: RequestInfo, serve: (exchange: Exchange) => Promise<void>): Promise<void> {
+    const { fairness } = this.#api;
+    if (fairness === undefined || isLasting(info, exchange.query)) return serve(exchange);
+    const { res, context } = exchange;
+    const work = workOf(this.#api, info, exchange.query);
+    const place = fairness.placeOf(info, context.user);
+    (res as ServerResponse).setHeader('x-kubernetes-pf-flowschema-uid', place.flow.schemaUid);
+    (res as ServerResponse).setHeader('x-kubernetes-pf-prioritylevel-uid', place.level.uid);
+    const seat = await fairness.enter(place, work.width, context.signal);
+    try {
+      await serve({ ...exchange, begun: () => seat.release() });
+    } finally {
+      seat.release(res.statusCode < 300 ? work.extraMs : 0);
     }
   }
 

@@ -41,6 +41,7 @@ export class WatchHandler {
     const parameters: WatchParameters = { ...asked, fieldSelector };
     const encoder = this.#encoder(target.kind, representation, exchange);
     const watcher = await this.#api.watch(target, parameters, context);
+    exchange.begun?.();
     const ms =
       timeoutSeconds === undefined || timeoutSeconds === 0
         ? Math.round(watchMsMin * (1 + Math.random()))

@@ -236,13 +236,18 @@ test('pods of vanished nodes, pods that never ran and surplus ended pods are cle
     metadata: { name: 'unplaced', namespace: 'ns', finalizers: ['x'] },
   });
   for (let i = 0; i < 5; i++) {
-    await cluster.setStatus(Pod, await cluster.create(Pod, pod(`done${i}`, 'here')), { phase: 'Succeeded' });
+    const ended = i === 4 ? { phase: 'Failed', reason: 'Evicted' } : { phase: 'Succeeded' };
+    await cluster.setStatus(Pod, await cluster.create(Pod, pod(`done${i}`, 'here')), ended);
     await cluster.clock.advance(1000);
   }
   await cluster.client.delete(Pod, { namespace: 'ns', name: 'unplaced' }, { signal: cluster.signal });
   await cluster.run([podGc({ terminatedMax: 3 })]);
   const names = () => cluster.pods().map(({ metadata }) => metadata?.name);
-  assert.deepEqual(names(), ['orphan', 'fine', 'unplaced', 'done2', 'done3', 'done4']);
+  assert.deepEqual(names(), ['orphan', 'fine', 'unplaced', 'done1', 'done2', 'done3'], 'evicted ones first');
+  assert.deepEqual(
+    [cluster.get(Pod, 'unplaced')?.status?.phase, cluster.get(Pod, 'unplaced')?.status?.conditions ?? []],
+    ['Failed', []],
+  );
   await cluster.clock.advance(70_000);
-  assert.deepEqual(names(), ['fine', 'unplaced', 'done2', 'done3', 'done4']);
+  assert.deepEqual(names(), ['fine', 'unplaced', 'done1', 'done2', 'done3']);
 });

@@ -35,7 +35,11 @@ export function findPodGarbage(
   const surplus = terminated.length - terminatedMax;
   if (surplus <= 0) return garbage;
   const age = ({ metadata }: Pod) => timeOf(metadata?.creationTimestamp) ?? 0;
-  const oldest = terminated.toSorted((a, b) => age(a) - age(b)).slice(0, surplus);
+  // Evicted pods have the least to tell.
+  const isEvicted = ({ status }: Pod) => status?.reason === 'Evicted';
+  const oldest = terminated
+    .toSorted((a, b) => Number(isEvicted(b)) - Number(isEvicted(a)) || age(a) - age(b))
+    .slice(0, surplus);
   return [...garbage, ...oldest.map((pod) => ({ why: 'terminated' as const, pod }))];
 }
 

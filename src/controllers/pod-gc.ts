@@ -4,6 +4,7 @@ import { forEachLimit } from '#lib/for-each-limit.ts';
 import { hasReason } from '#machinery/status-error.ts';
 import { type Controller, type ReconcileContext, wakesOn } from './controller.ts';
 import { deletePod, markDisrupted } from './disruption-target.ts';
+import { isTerminal } from './pod-state.ts';
 import { findPodGarbage, type PodGarbage } from './pod-gc-plan.ts';
 
 export interface PodGcOptions {
@@ -57,13 +58,23 @@ async function clear({ why, pod }: PodGarbage, context: ReconcileContext): Promi
   });
   try {
     const marked =
-      why === 'orphaned' || why === 'out-of-service'
+      why === 'orphaned'
         ? await markDisrupted(pod, 'DeletionByPodGC', 'PodGC: node no longer exists', context, 'Failed')
-        : pod;
+        : await markFailed(pod, context);
     await deletePod(marked, 0, context);
   } catch (error) {
     if (!hasReason(error, 'NotFound', 'Conflict')) throw error;
   }
+}
+
+/** Nobody else will say of it that it has ended. */
+async function markFailed(pod: Pod, { client, signal }: ReconcileContext): Promise<Pod> {
+  if (isTerminal(pod)) return pod;
+  return await client.update(
+    Pod,
+    { ...pod, status: { ...pod.status, phase: 'Failed' } },
+    { signal, subresource: 'status' },
+  );
 }
 
 /** Asks at the source: a pod must not die because a cache is old. */

@@ -7,6 +7,7 @@ import type { Registry } from '../registry/registry.ts';
 import { selectionOf } from '../registry/selection.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { podOf } from './pod-of.ts';
+import { mirrorComplaint, secretComplaint } from './pod-secrets.ts';
 
 /** A new namespace's `default` account comes a moment after it: so long a pod waits for it. Source: upstream's ten tries. */
 const accountWithinMs = 1_000;
@@ -15,6 +16,7 @@ const volumePrefix = 'kube-api-access-';
 /** An hour and seven seconds, which tells such tokens from others. Source: kubernetes serviceaccount admission. */
 const tokenSeconds = 3_607;
 const fileMode = 0o644;
+const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
 /** Gives each pod an account, the account's pull secrets and a place where its token is found. */
 export function serviceAccount(
@@ -48,7 +50,7 @@ export function serviceAccount(
     async mutate(request, { signal }) {
       const pod = podOf(request);
       if (pod === undefined || request.operation !== 'CREATE') return request.object!;
-      if (pod.metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined) return pod;
+      if (pod.metadata?.annotations?.[mirrorAnnotation] !== undefined) return pod;
       const namespace = pod.metadata?.namespace ?? '';
       const name = nameOf(pod);
       const account = await find(namespace, name, signal);
@@ -60,6 +62,21 @@ export function serviceAccount(
         );
       }
       return withAccount(pod, account, randomSuffix(random));
+    },
+
+    async validate({ attributes, operation, object }, { signal }) {
+      const { kind, subresource, namespace = '' } = attributes;
+      if (kind?.group !== '' || kind.plural !== 'pods' || object === undefined) return;
+      const isNew = operation === 'CREATE' && subresource === undefined;
+      if (!isNew && !(operation === 'UPDATE' && subresource === 'ephemeralcontainers')) return;
+      const pod = object as Pod;
+      const isMirror = pod.metadata?.annotations?.[mirrorAnnotation] !== undefined;
+      if (isMirror && !isNew) return;
+      const account = isMirror
+        ? undefined
+        : await accounts.find({ namespace, name: nameOf(pod) }, { want: 'newest' }, signal);
+      const complaint = isMirror ? mirrorComplaint(pod) : account && secretComplaint(pod, account.object);
+      if (complaint !== undefined) throw forbiddenRequest(Pod, pod.metadata?.name ?? '', complaint);
     },
   };
 }

@@ -220,3 +220,25 @@ test('a pod counts for the quotas whose scopes it is in', async ({ signal }) => 
   await client.create(Pod, pod('first'), { signal });
   await assert.rejects(client.create(Pod, pod('second'), { signal }), /exceeded quota: q, requested: pods=1/);
 });
+
+test('a pod that is resized is charged with what it grows by', async ({ signal }) => {
+  await using cluster = await open(signal);
+  const { client } = cluster;
+  await limit(client, { 'requests.cpu': '500m' }, signal);
+  const made = await client.create(Pod, pod('p', { cpu: '200m' }), { signal });
+  const resized = (cpu: string) => {
+    const [container] = made.spec.containers;
+    const containers = [{ ...container!, resources: { requests: { cpu }, limits: { cpu } } }];
+    return client.update(
+      Pod,
+      { ...made, metadata: { name: 'p', namespace: 'a' }, spec: { ...made.spec, containers } },
+      { signal, subresource: 'resize' },
+    );
+  };
+  await assert.rejects(
+    resized('600m'),
+    /exceeded quota: q, requested: requests\.cpu=400m, used: requests\.cpu=200m, limited: requests\.cpu=500m/,
+  );
+  await resized('400m');
+  assert.deepEqual(await used(client, signal), { 'requests.cpu': '400m' });
+});

@@ -9,7 +9,7 @@ import { TokenRequest } from '#api/authentication/token-request.ts';
 import type { Scale } from '#api/autoscaling/scale.ts';
 import type { UserInfo } from '#client/client.ts';
 import { parseFieldSelector } from '#machinery/field-selector.ts';
-import type { Kind } from '#machinery/kind.ts';
+import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import { badRequest, methodNotAllowed, notFoundError, unavailable, type Status } from '#machinery/status-error.ts';
 import type { Store } from '#store/store.ts';
@@ -31,6 +31,7 @@ import type { StoredObject } from './registry/stored-object.ts';
 import { freshnessOfGet, freshnessOfList, parseVersion } from './registry/versions.ts';
 import type { Attributes, AuditEntry, RequestContext } from './request.ts';
 import { bindPod } from './verbs/binding.ts';
+import { applyObject, applyScale, type AppliedObject, type ApplyBody } from './verbs/apply.ts';
 import { createObject } from './verbs/create.ts';
 import { deleteListed, deleteObject, type DeletionOptions } from './verbs/delete.ts';
 import { deletionOf, evictPod } from './verbs/eviction.ts';
@@ -92,6 +93,8 @@ export interface WatchParameters extends ListParameters {
 
 export interface WriteParameters {
   readonly dryRun: boolean;
+  /** Whom the client calls the writer; the first word of its user agent unless given. */
+  readonly fieldManager?: string | undefined;
 }
 
 /**
@@ -215,7 +218,7 @@ export class Api implements AsyncDisposable {
   async create<T extends ApiObject>(
     target: Target<T>,
     body: () => Promise<T>,
-    { dryRun }: WriteParameters,
+    { dryRun, fieldManager }: WriteParameters,
     context: RequestContext,
   ): Promise<T> {
     const { kind } = target;
@@ -227,7 +230,7 @@ export class Api implements AsyncDisposable {
       // A review answers with itself.
       return (await answerReview(kind, object, asked, this.#reviews)) as T;
     }
-    const call = { attributes, context, dryRun };
+    const call = { attributes, context, dryRun, fieldManager };
     if (kind.group === '' && kind.plural === 'bindings') {
       const ref = { namespace: target.namespace ?? '', name: object.metadata?.name ?? '' };
       await bindPod(this.#pipeline, { ...call, kind: Pod }, ref, object as unknown as Binding);
@@ -241,13 +244,13 @@ export class Api implements AsyncDisposable {
   async createSubresource(
     target: Target<ApiObject> & { readonly name: string; readonly subresource: string },
     body: (kind: Kind) => Promise<ApiObject>,
-    { dryRun }: WriteParameters,
+    { dryRun, fieldManager }: WriteParameters,
     context: RequestContext,
   ): Promise<ApiObject | Status> {
     const attributes = attributesOf('create', target, context.user);
     await this.authorize(attributes, context.audit);
     const ref = { namespace: target.namespace ?? '', name: target.name };
-    const call = { kind: Pod, attributes, context, dryRun };
+    const call = { kind: Pod, attributes, context, dryRun, fieldManager };
     switch (`${target.kind.group}/${target.kind.plural}/${target.subresource}`) {
       case '/pods/binding':
         await bindPod(this.#pipeline, call, ref, (await body(Binding)) as Binding);
@@ -312,7 +315,7 @@ export class Api implements AsyncDisposable {
     verb: 'update' | 'patch',
     target: Target<ApiObject> & { readonly name: string },
     wanted: () => Promise<Wanted<Scale>>,
-    { dryRun }: WriteParameters,
+    { dryRun, fieldManager }: WriteParameters,
     context: RequestContext,
   ): Promise<Scale> {
     const { kind } = target;
@@ -320,11 +323,26 @@ export class Api implements AsyncDisposable {
     const attributes = attributesOf(verb, { ...target, subresource: 'scale' }, context.user);
     await this.authorize(attributes, context.audit);
     const change = await wanted();
-    const call = { kind, attributes, context, dryRun };
+    const call = { kind, attributes, context, dryRun, fieldManager };
     const written = await updateObject(this.#pipeline, call, refOf(target), async (stored) =>
       scaled(paths, stored, await change(scaleOf(paths, stored))),
     );
     return scaleOf(paths, written);
+  }
+
+  /** The same by server-side apply. */
+  async applyScale(
+    target: Target<ApiObject> & { readonly name: string },
+    body: () => Promise<ApplyBody>,
+    { dryRun, fieldManager }: WriteParameters,
+    context: RequestContext,
+  ): Promise<Scale> {
+    const { kind } = target;
+    const paths = scalePathsOf(kind);
+    const attributes = attributesOf('patch', { ...target, subresource: 'scale' }, context.user);
+    await this.authorize(attributes);
+    const call = { kind, attributes, context, dryRun, fieldManager };
+    return scaleOf(paths, await applyScale(this.#pipeline, call, refOf(target), await body(), paths.specReplicas));
   }
 
   /** PUT or PATCH of an object or of one of its subresources that has the object's own shape. */
@@ -332,14 +350,14 @@ export class Api implements AsyncDisposable {
     verb: 'update' | 'patch',
     target: Target<T> & { readonly name: string },
     wanted: () => Promise<Wanted<T>>,
-    { dryRun }: WriteParameters,
+    { dryRun, fieldManager }: WriteParameters,
     context: RequestContext,
   ): Promise<T> {
     const { kind } = target;
     const attributes = attributesOf(verb, target, context.user);
     await this.authorize(attributes, context.audit);
     const { stored, translates, toStored, fromStored } = this.#face(kind);
-    const call: WriteCall<T> = { kind: stored, attributes, context, dryRun };
+    const call: WriteCall<T> = { kind: stored, attributes, context, dryRun, fieldManager };
     const change = await wanted();
     const written = await updateObject(
       this.#pipeline,
@@ -350,16 +368,39 @@ export class Api implements AsyncDisposable {
     return fromStored(written);
   }
 
+  /** A configuration, whose author is named by `fieldManager`. Throws Conflict where others manage what it sets. */
+  async apply<T extends ApiObject>(
+    target: Target<T> & { readonly name: string },
+    body: () => Promise<ApplyBody>,
+    { dryRun, fieldManager }: WriteParameters,
+    context: RequestContext,
+  ): Promise<AppliedObject<T>> {
+    const { kind } = target;
+    const attributes = attributesOf('patch', target, context.user);
+    await this.authorize(attributes);
+    const { stored, translates, fromStored } = this.#face(kind);
+    if (translates) {
+      throw methodNotAllowed(
+        `server-side apply works on ${apiVersionOf(stored)}, as which a ${apiVersionOf(kind)} ${kind.kind} is kept; apply that`,
+      );
+    }
+    const call: WriteCall<T> = { kind: stored, attributes, context, dryRun, fieldManager };
+    const { object, created } = await applyObject(this.#pipeline, call, refOf(target), await body(), () =>
+      this.authorize(attributesOf('create', target, context.user)),
+    );
+    return { object: fromStored(object), created };
+  }
+
   async delete<T extends ApiObject>(
     target: Target<T> & { readonly name: string },
     body: () => Promise<DeletionOptions>,
-    { dryRun }: WriteParameters,
+    { dryRun, fieldManager }: WriteParameters,
     context: RequestContext,
   ): Promise<T | Status> {
     const attributes = attributesOf('delete', target, context.user);
     await this.authorize(attributes, context.audit);
     const { stored, fromStored } = this.#face(target.kind);
-    const call: WriteCall<T> = { kind: stored, attributes, context, dryRun };
+    const call: WriteCall<T> = { kind: stored, attributes, context, dryRun, fieldManager };
     const options = await body();
     if (options.ignoresReadErrors === true) {
       await this.authorize(attributesOf('unsafe-delete-ignore-read-errors', target, context.user), context.audit);
@@ -373,7 +414,7 @@ export class Api implements AsyncDisposable {
     target: Target<T>,
     parameters: ListParameters,
     body: () => Promise<DeletionOptions>,
-    { dryRun }: WriteParameters,
+    { dryRun, fieldManager }: WriteParameters,
     context: RequestContext,
   ): Promise<Listing<T>> {
     const attributes = selectedBy(parameters, attributesOf('deletecollection', target, context.user));
@@ -381,7 +422,12 @@ export class Api implements AsyncDisposable {
     const options = await body();
     const listing = await this.#list(target, parameters, context);
     const { stored } = this.#face(target.kind);
-    await deleteListed(this.#pipeline, { kind: stored, attributes, context, dryRun }, listing.items, options);
+    await deleteListed(
+      this.#pipeline,
+      { kind: stored, attributes, context, dryRun, fieldManager },
+      listing.items,
+      options,
+    );
     return listing;
   }
 

@@ -19,12 +19,12 @@ import type {
 } from '#client/client.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectList, ObjectRef } from '#machinery/object.ts';
-import { unavailable, type Status } from '#machinery/status-error.ts';
+import { badRequest, type Status, unavailable } from '#machinery/status-error.ts';
 import type { Api, Target } from './api.ts';
 import { readObject } from './codec.ts';
 import type { AuditEntry, RequestContext } from './request.ts';
 import type { NodeStreams } from './streaming/connect.ts';
-import { applyUnsupported, patchedBy } from './verbs/patch.ts';
+import { patchedBy } from './verbs/patch.ts';
 import { WatchRecord } from './watch-cache/cache-event.ts';
 import { bookmarkMetadata, type Bookmark } from './watch-cache/watcher.ts';
 
@@ -62,7 +62,7 @@ export class InProcessClient implements Client {
     }
     // With `scale` the caller's T is Scale: the interface has one kind for both.
     if (options.subresource === 'scale') return (await this.#api.getScale(target, context)) as unknown as T;
-    return (await this.#api.get(target, { resourceVersion: options.resourceVersion }, context)).object;
+    return (await this.#api.get(target, { resourceVersion: options.resourceVersion }, context)).whole;
   }
 
   async list<T extends ApiObject>(kind: Kind<T>, options: ListOptions): Promise<ObjectList<T>> {
@@ -132,7 +132,7 @@ export class InProcessClient implements Client {
   async create<T extends ApiObject>(kind: Kind<T>, object: T, options: WriteOptions): Promise<T> {
     const { namespace, name = '' } = object.metadata ?? {};
     const context = this.#context(options);
-    const parameters = { dryRun: options.dryRun ?? false };
+    const parameters = writeParameters(options);
     const { subresource } = options;
     if (subresource === undefined) {
       const target = { kind, namespace: kind.namespaced ? namespace : undefined };
@@ -153,7 +153,7 @@ export class InProcessClient implements Client {
   async update<T extends ApiObject>(kind: Kind<T>, object: T, options: WriteOptions): Promise<T> {
     const { namespace, name = '' } = object.metadata ?? {};
     const context = this.#context(options);
-    const parameters = { dryRun: options.dryRun ?? false };
+    const parameters = writeParameters(options);
     const target = {
       ...targetOf(kind, { name, ...(namespace === undefined ? {} : { namespace }) }),
       subresource: options.subresource,
@@ -170,10 +170,15 @@ export class InProcessClient implements Client {
   }
 
   async patch<T extends ApiObject>(kind: Kind<T>, ref: ObjectRef, patch: Patch, options: WriteOptions): Promise<T> {
-    if (patch.type === 'apply') throw applyUnsupported();
     const context = this.#context(options);
-    const parameters = { dryRun: options.dryRun ?? false };
+    const parameters = writeParameters(options);
     const target = { ...targetOf(kind, ref), subresource: options.subresource };
+    if (patch.type === 'apply') {
+      if ((options.fieldManager ?? '') === '') throw badRequest('an apply needs a fieldManager');
+      const { patch: config, force = false } = patch;
+      const body = async () => ({ config, force, duplicates: [], validation: 'Strict' as const });
+      return (await this.#api.apply(target, body, parameters, context)).object;
+    }
     const reading = { validation: 'Warn', warn: (text: string) => context.warn(text) } as const;
     if (options.subresource === 'scale') {
       const wanted = async () => patchedBy(Scale, patch, reading);
@@ -232,11 +237,14 @@ export class InProcessClient implements Client {
       user,
       signal,
       audit,
-      userAgent: 'tutti (in process)',
+      // Names the writer in managedFields: `deployment-controller`, `kube-scheduler`.
+      userAgent: `${user.username.split(':').at(-1)}/tutti`,
       warn: (text) => this.#api.log.warn('the API warns a part of this process', { user: user.username, text }),
     };
   }
 }
+
+const writeParameters = ({ dryRun = false, fieldManager }: WriteOptions) => ({ dryRun, fieldManager });
 
 const given = (text: string | undefined) => (text === undefined || text === '' ? undefined : text);
 

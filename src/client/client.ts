@@ -10,6 +10,7 @@ import type { Status } from '#machinery/status-error.ts';
  */
 export interface Client {
   get<T extends ApiObject>(kind: Kind<T>, ref: ObjectRef, options: ReadOptions): Promise<T>;
+  /** In process, lists and watches leave `metadata.managedFields` out. */
   list<T extends ApiObject>(kind: Kind<T>, options: ListOptions): Promise<ObjectList<T>>;
   /** Ends when `signal` aborts or the server closes the watch; throws `Expired` if the start is compacted. */
   watch<T extends ApiObject>(kind: Kind<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>>;

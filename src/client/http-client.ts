@@ -39,7 +39,7 @@ import { identityHeadersOf, type Server } from './server.ts';
 export interface HttpClientOptions {
   readonly server: Server;
   readonly clock: Clock;
-  /** `tutti-agent/0.1.0`, as it shall stand in audit logs and managed fields. */
+  /** `kubelet/0.1.0`, as it shall stand in audit logs and managed fields. */
   readonly userAgent: string;
 }
 

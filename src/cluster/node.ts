@@ -45,7 +45,7 @@ export async function startNode(
     new HttpClient({
       server: { url: options.server, ca: options.authority, cert: options.certificate, key: options.key },
       clock,
-      userAgent: `tutti-agent/${options.version}`,
+      userAgent: `kubelet/${options.version} (tutti)`,
     }),
   );
   const informers = new SharedInformers({

@@ -203,3 +203,61 @@ test('what is wrong in a manifest is said with its place', { skip }, async () =>
     /no matches for kind "Deployment" in version "apps\/v9"/,
   );
 });
+
+test('kubectl apply --server-side shares an object with others, field by field', { skip }, async () => {
+  const kubectl = await Kubectl.in(cluster, 'server-side');
+  const deployment = (replicas: string, image = 'web:1') => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  ${replicas}
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec: { containers: [{ name: web, image: "${image}" }] }
+`;
+  const server = 'apply --server-side -f -';
+  assert.equal(await kubectl.fed(deployment('replicas: 1'), server), 'deployment.apps/web serverside-applied\n');
+  await kubectl.ok('scale deployment web --replicas=3');
+  const refused = await kubectl.outcome(server, [], { input: deployment('replicas: 1') });
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps\/v1: \.spec\.replicas/,
+  );
+  // Whoever leaves the field out leaves it to the other.
+  await kubectl.fed(deployment('paused: false'), server);
+  assert.equal(await kubectl.value('{.spec.replicas}', 'deployment web'), '3');
+  await kubectl.fed(deployment('replicas: 2'), `${server} --force-conflicts`);
+  assert.equal(await kubectl.value('{.spec.replicas}', 'deployment web'), '2');
+  await kubectl.fed(deployment('replicas: 2', 'web:2'), `${server} --field-manager=ci --force-conflicts`);
+  const shown = await kubectl.ok('get deployment web -o yaml --show-managed-fields');
+  assert.match(shown, /manager: ci\n {4}operation: Apply/);
+  assert.equal((await kubectl.ok('get deployment web -o yaml')).includes('managedFields'), false);
+  const same = await kubectl.outcome('diff --server-side --field-manager=ci -f -', [], {
+    input: deployment('replicas: 2', 'web:2'),
+  });
+  assert.deepEqual([same.code, same.stdout], [0, ''], same.stderr);
+  const other = await kubectl.outcome('diff --server-side --field-manager=ci -f -', [], {
+    input: deployment('replicas: 2', 'web:3'),
+  });
+  assert.equal(other.code, 1);
+  assert.match(other.stdout, /^\+ +- image: web:3$/m);
+});
+
+test('kubectl goes over from client-side to server-side apply, and removals go on working', { skip }, async () => {
+  const kubectl = await Kubectl.in(cluster, 'migration');
+  const map = (data: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: settings }\ndata: { ${data} }\n`;
+  await kubectl.fed(map('a: "1", b: "1"'), 'apply -f -');
+  await kubectl.fed(map('a: "2", b: "1"'), 'apply --server-side -f -');
+  assert.deepEqual(JSON.parse(await kubectl.value('{.data}', 'configmap settings')), { a: '2', b: '1' });
+  await kubectl.fed(map('a: "2"'), 'apply --server-side -f -');
+  assert.deepEqual(JSON.parse(await kubectl.value('{.data}', 'configmap settings')), { a: '2' });
+  const managers = await kubectl.value(
+    '{.metadata.managedFields[*].manager}',
+    'configmap settings --show-managed-fields',
+  );
+  // kubectl keeps the annotation for who goes back, under a name of its own.
+  assert.equal(managers, 'kubectl kubectl-last-applied');
+});

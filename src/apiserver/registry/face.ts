@@ -41,7 +41,7 @@ export function faceOf<T extends ApiObject>(kind: Kind<T>): Face<T> {
   const records = new WeakMap<WatchRecord<T>, WatchRecord<T>>();
   const fromStored = (object: T) => view.fromStored(object) as T;
   const shown = (item: StoredObject<T>) => {
-    const object = fromStored(item.object);
+    const object = fromStored(item.whole);
     const { name, namespace } = item;
     const key = layout.key(namespace === undefined ? { name } : { namespace, name });
     return new StoredObject(layout, key, layout.encode(object), item.revision, object);

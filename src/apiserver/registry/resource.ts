@@ -12,7 +12,7 @@ import { decodeContinue, encodeContinue } from './continue-token.ts';
 import { registryRoot, type Layout } from './layout.ts';
 import type { Selection } from './selection.ts';
 import { fromStore, isConflict, storeError, tooLargeVersion } from './store-errors.ts';
-import { StoredObject } from './stored-object.ts';
+import { StoredObject, withManagers } from './stored-object.ts';
 import { Unreadable } from './unreadable.ts';
 import type { Freshness } from './versions.ts';
 
@@ -117,19 +117,22 @@ export class Resource<T extends ApiObject = ApiObject> {
     const bytes = this.layout.encode(object);
     if (bytes.byteLength !== stored.value.byteLength) return false;
     return (
-      Buffer.compare(bytes, stored.value) === 0 ||
-      isDeepStrictEqual(withVersion(object, stored.revision), stored.object)
+      Buffer.compare(bytes, stored.value) === 0 || isDeepStrictEqual(withVersion(object, stored.revision), stored.whole)
     );
   }
 
-  /** Replaces exactly `stored`. Throws the store's Conflict if it, or a guard of `alongside`, does not hold any more. */
+  /**
+   * Replaces exactly `stored`, keeping who manages its fields unless `object` says otherwise (an empty list says
+   * nobody). Throws the store's Conflict if it, or a guard of `alongside`, does not hold any more.
+   */
   replace(
     stored: StoredObject<T>,
     object: T,
     signal: AbortSignal,
     alongside: readonly Write[] = [],
   ): Promise<StoredObject<T>> {
-    return this.#put(stored.key, object, stored.revision, { signal, alongside });
+    const managers = object.metadata?.managedFields ?? stored.managedFields;
+    return this.#put(stored.key, withManagers(object, managers), stored.revision, { signal, alongside });
   }
 
   /** Removes exactly `stored`, and returns its content at the revision of the removal. Throws the store's Conflict. */

@@ -1,10 +1,13 @@
-import type { ApiObject } from '#machinery/object.ts';
+import type { ApiObject, ManagedFieldsEntry } from '#machinery/object.ts';
 import type { Key, Revision } from '#store/store.ts';
 import type { Layout } from './layout.ts';
 
 /**
  * One object at one revision: its stored bytes, and the object itself once somebody has asked for it. The bytes
  * are shared with the store and the object with every reader; neither is ever changed.
+ *
+ * The object that readers share leaves `metadata.managedFields` out: nobody in this process looks at it, and it would
+ * be as large as the rest. `whole` has it.
  */
 export class StoredObject<T extends ApiObject = ApiObject> {
   readonly #layout: Layout<T>;
@@ -18,21 +21,31 @@ export class StoredObject<T extends ApiObject = ApiObject> {
     this.key = key;
     this.value = value;
     this.revision = revision;
-    this.#object = object;
+    this.#object = object && withoutManagers(object);
   }
 
   get layout(): Layout<T> {
     return this.#layout;
   }
 
-  /** The object with its resourceVersion; parsed on first use. */
+  /** The object with its resourceVersion and without `metadata.managedFields`; parsed on first use. */
   get object(): T {
-    return (this.#object ??= this.#parse());
+    return (this.#object ??= withoutManagers(this.#parse()));
+  }
+
+  /** The same with `metadata.managedFields`, sharing everything else; for who writes it or shows all of it. */
+  get whole(): T {
+    return withManagers(this.object, this.managedFields);
+  }
+
+  /** Who manages which of its fields; read out of the bytes each time. Undefined if nobody does. */
+  get managedFields(): readonly ManagedFieldsEntry[] | undefined {
+    return this.#parse().metadata?.managedFields;
   }
 
   /** Saves a parse: `object` is what `value` holds, with its resourceVersion. */
   adopt(object: T): void {
-    this.#object ??= object;
+    this.#object ??= withoutManagers(object);
   }
 
   get resourceVersion(): string {
@@ -96,4 +109,17 @@ export class StoredObject<T extends ApiObject = ApiObject> {
     object.metadata.resourceVersion = String(this.revision);
     return object;
   }
+}
+
+/** The very same object if it has no `metadata.managedFields`. */
+function withoutManagers<T extends ApiObject>(object: T): T {
+  if (object.metadata?.managedFields === undefined) return object;
+  const { managedFields: _managers, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
+/** The object with these entries, or without any. */
+export function withManagers<T extends ApiObject>(object: T, entries: readonly ManagedFieldsEntry[] | undefined): T {
+  if (entries === undefined || entries.length === 0) return withoutManagers(object);
+  return { ...object, metadata: { ...object.metadata, managedFields: entries } };
 }

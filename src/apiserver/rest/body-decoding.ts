@@ -12,7 +12,8 @@ import { parseYaml } from '#machinery/yaml.ts';
 import { readObject } from '../codec.ts';
 import type { PropagationPolicy } from '../registry/deletion.ts';
 import type { DeletionOptions } from '../verbs/delete.ts';
-import { applyUnsupported, type PatchBody } from '../verbs/patch.ts';
+import type { ApplyBody } from '../verbs/apply.ts';
+import type { PatchBody } from '../verbs/patch.ts';
 import { readBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import { parseContentType } from './media-type.ts';
@@ -78,13 +79,10 @@ const patchTypes: Readonly<Record<string, PatchBody['type']>> = {
 
 /** The body as a patch. Throws UnsupportedMediaType. */
 export async function readPatch(exchange: Exchange): Promise<PatchBody> {
-  const content = bodyType(exchange);
-  if (content === 'application/apply-patch+yaml' || content === 'application/apply-patch+cbor')
-    throw applyUnsupported();
-  const type = patchTypes[content];
+  const type = patchTypes[bodyType(exchange)];
   if (type === undefined) {
     throw unsupportedMediaType(
-      `the body of the request was in an unknown format - accepted media types include: ${Object.keys(patchTypes).join(', ')}`,
+      `the body of the request was in an unknown format - accepted media types include: ${[...Object.keys(patchTypes), applyType].join(', ')}`,
     );
   }
   const bytes = await readBody(exchange);
@@ -93,6 +91,29 @@ export async function readPatch(exchange: Exchange): Promise<PatchBody> {
   const duplicates = fieldValidationOf(exchange.query) === 'Ignore' ? [] : duplicateFields(decodeText(bytes), patch);
   return { type, patch, duplicates };
 }
+
+const applyType = 'application/apply-patch+yaml';
+
+/** Whether the body is a configuration to be applied. Throws UnsupportedMediaType for one in CBOR. */
+export function isApply(exchange: Exchange): boolean {
+  const type = bodyType(exchange);
+  if (type === 'application/apply-patch+cbor') {
+    throw unsupportedMediaType(`this server does not read CBOR; send the configuration as ${applyType}`);
+  }
+  return type === applyType;
+}
+
+/** The body as a configuration; JSON is YAML too. */
+export async function readConfig(exchange: Exchange): Promise<Omit<ApplyBody, 'force'>> {
+  const validation = fieldValidationOf(exchange.query);
+  const bytes = await readBody(exchange);
+  const isJson = bytes.toString('latin1', 0, 64).trimStart().startsWith('{');
+  const { value, duplicates } = parseBody(isJson ? jsonType : yamlType, bytes, anySchema, validation);
+  return { config: value, duplicates: validation === 'Ignore' ? [] : duplicates, validation };
+}
+
+/** Never looked at: neither JSON nor YAML is read by a schema. */
+const anySchema: ObjectSchema = { type: 'object', fields: {}, required: [] };
 
 interface DeleteOptionsBody {
   readonly gracePeriodSeconds?: number;

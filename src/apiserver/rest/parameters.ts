@@ -1,5 +1,5 @@
 import { badRequest, invalidObject } from '#machinery/status-error.ts';
-import { notSupported } from '#machinery/field-error.ts';
+import { forbidden, invalid, notSupported, required, tooLong, type FieldError } from '#machinery/field-error.ts';
 import type { WatchParameters } from '../api.ts';
 
 function numberOf(query: URLSearchParams, name: string): number | undefined {
@@ -34,6 +34,32 @@ export function listParameters(
     sendInitialEvents: flagOf(query, 'sendInitialEvents'),
     timeoutSeconds: numberOf(query, 'timeoutSeconds'),
   };
+}
+
+const managerBytesMax = 128;
+
+/** The `fieldManager` parameter. Throws Invalid. Source: k8s.io/apimachinery/pkg/apis/meta/v1/validation. */
+export function fieldManagerOf(
+  query: URLSearchParams,
+  options: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions',
+): string | undefined {
+  const text = query.get('fieldManager') ?? '';
+  if (text === '') return undefined;
+  const refuse = (error: FieldError) => invalidObject({ group: 'meta.k8s.io', kind: options }, '', [error]);
+  if (Buffer.byteLength(text) > managerBytesMax) throw refuse(tooLong('fieldManager', managerBytesMax));
+  if (/[\p{C}]/u.test(text)) throw refuse(invalid('fieldManager', text, 'should only contain printable characters'));
+  return text;
+}
+
+/** What an apply must say, and others must not. Throws Invalid. */
+export function applyOptions(query: URLSearchParams, isApply: boolean): { readonly force: boolean } {
+  const force = flagOf(query, 'force');
+  const refuse = (error: FieldError) => invalidObject({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [error]);
+  if (!isApply && force !== undefined) throw refuse(forbidden('force', 'may not be specified for non-apply patch'));
+  if (isApply && (query.get('fieldManager') ?? '') === '') {
+    throw refuse(required('fieldManager', 'is required for apply patch'));
+  }
+  return { force: force ?? false };
 }
 
 /** `dryRun=All`; any other value is refused. */

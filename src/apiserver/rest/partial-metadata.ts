@@ -22,15 +22,14 @@ export function partialMetadataList<T extends ApiObject>(listing: Listing<T>, ve
     kind: 'PartialObjectMetadataList',
     apiVersion: `meta.k8s.io/${version}`,
     metadata: listMetadata(listing),
-    items: listing.items.map(({ object }) => partialMetadata(object, version)),
+    items: listing.items.map(({ whole }) => partialMetadata(whole, version)),
   };
 }
 
 export function partialMetadataEncoder(version: string): EventEncoder {
   return {
     shared: true,
-    object: (type, { object }) =>
-      Buffer.from(`${JSON.stringify({ type, object: partialMetadata(object, version) })}\n`),
+    object: (type, { whole }) => Buffer.from(`${JSON.stringify({ type, object: partialMetadata(whole, version) })}\n`),
     bookmark(resourceVersion, initial) {
       const object = partialMetadata({ metadata: bookmarkMetadata(resourceVersion, initial) }, version);
       return Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`);

@@ -3,12 +3,13 @@ import { forbidden } from '#machinery/field-error.ts';
 import { allVerbs, type Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { invalidObject, methodNotAllowed, type Status } from '#machinery/status-error.ts';
-import type { Api, Target } from '../api.ts';
+import type { Api, Target, WriteParameters } from '../api.ts';
 import { subresourceVerbs } from '../discovery/subresources.ts';
+import type { ApplyBody } from '../verbs/apply.ts';
 import { patchedBy } from '../verbs/patch.ts';
-import { fieldValidationOf, readBodyAs, readDeletion, readPatch } from './body-decoding.ts';
+import { fieldValidationOf, isApply, readBodyAs, readConfig, readDeletion, readPatch } from './body-decoding.ts';
 import type { Exchange } from './exchange.ts';
-import { flagOf, isDryRun, listParameters } from './parameters.ts';
+import { applyOptions, fieldManagerOf, flagOf, isDryRun, listParameters } from './parameters.ts';
 import { unknownPath, type ResourcePath } from './request-path.ts';
 import { negotiateList, negotiateObject, sendList, sendObject, sendStatus, sendStored } from './respond.ts';
 import type { WatchHandler } from './watch-handler.ts';
@@ -117,8 +118,8 @@ export class ResourceHandler {
     const { kind } = target;
     const isStored = (kind.verbs ?? allVerbs).includes('get');
     const representation = negotiateObject(exchange, kind, { tables: isStored });
-    const dryRun = isDryRun(exchange.query.getAll('dryRun'));
-    const created = await this.#api.create(target, () => readBodyAs(exchange, kind), { dryRun }, exchange.context);
+    const parameters = writeParameters(exchange, 'CreateOptions');
+    const created = await this.#api.create(target, () => readBodyAs(exchange, kind), parameters, exchange.context);
     await sendObject(exchange, 201, representation, kind, created, this.#api.clock.now());
   }
 
@@ -131,7 +132,7 @@ export class ResourceHandler {
         bodyKind = kind;
         return readBodyAs(exchange, kind);
       },
-      { dryRun: isDryRun(exchange.query.getAll('dryRun')) },
+      writeParameters(exchange, 'CreateOptions'),
       exchange.context,
     );
     if (answer.kind === 'Status') await sendStatus(exchange, 201, representation, answer as Status);
@@ -141,13 +142,19 @@ export class ResourceHandler {
   async #write(verb: 'update' | 'patch', exchange: Exchange, target: Named): Promise<void> {
     const { kind } = target;
     const representation = negotiateObject(exchange, kind);
+    const config = verb === 'patch' ? configIn(exchange) : undefined;
+    if (config !== undefined) {
+      const parameters = writeParameters(exchange, 'PatchOptions');
+      const { object, created } = await this.#api.apply(target, config, parameters, exchange.context);
+      return sendObject(exchange, created ? 201 : 200, representation, kind, object, this.#api.clock.now());
+    }
     const wanted = async () => {
       if (verb === 'patch') return patchedBy(kind, await readPatch(exchange), this.#reading(exchange));
       const body = await readBodyAs(exchange, kind);
       return async () => body;
     };
-    const dryRun = isDryRun(exchange.query.getAll('dryRun'));
-    const written = await this.#api.update(verb, target, wanted, { dryRun }, exchange.context);
+    const parameters = writeParameters(exchange, verb === 'patch' ? 'PatchOptions' : 'UpdateOptions');
+    const written = await this.#api.update(verb, target, wanted, parameters, exchange.context);
     await sendObject(exchange, 200, representation, kind, written, this.#api.clock.now());
   }
 
@@ -158,13 +165,19 @@ export class ResourceHandler {
       return sendObject(exchange, 200, representation, Scale, await this.#api.getScale(target, exchange.context), now);
     }
     if (verb !== 'update' && verb !== 'patch') throw wrongMethod();
+    const config = verb === 'patch' ? configIn(exchange) : undefined;
+    if (config !== undefined) {
+      const parameters = writeParameters(exchange, 'PatchOptions');
+      const applied = await this.#api.applyScale(target, config, parameters, exchange.context);
+      return sendObject(exchange, 200, representation, Scale, applied, now);
+    }
     const wanted = async () => {
       if (verb === 'patch') return patchedBy(Scale, await readPatch(exchange), this.#reading(exchange));
       const body = await readBodyAs(exchange, Scale);
       return async () => body;
     };
-    const dryRun = isDryRun(exchange.query.getAll('dryRun'));
-    const written = await this.#api.updateScale(verb, target, wanted, { dryRun }, exchange.context);
+    const parameters = writeParameters(exchange, verb === 'patch' ? 'PatchOptions' : 'UpdateOptions');
+    const written = await this.#api.updateScale(verb, target, wanted, parameters, exchange.context);
     return sendObject(exchange, 200, representation, Scale, written, now);
   }
 
@@ -198,6 +211,20 @@ export class ResourceHandler {
       warn: (text: string) => exchange.context.warn(text),
     };
   }
+}
+
+/** How to read the configuration that a PATCH applies; undefined for a patch of another kind. Throws Invalid. */
+function configIn(exchange: Exchange): (() => Promise<ApplyBody>) | undefined {
+  const applies = isApply(exchange);
+  const { force } = applyOptions(exchange.query, applies);
+  return applies ? async () => ({ ...(await readConfig(exchange)), force }) : undefined;
+}
+
+function writeParameters(
+  { query }: Exchange,
+  options: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions',
+): WriteParameters {
+  return { dryRun: isDryRun(query.getAll('dryRun')), fieldManager: fieldManagerOf(query, options) };
 }
 
 /** The API's verb for a method on one object. Throws MethodNotAllowed. */

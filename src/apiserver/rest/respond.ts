@@ -39,14 +39,14 @@ export async function sendStored(
   exchange: Exchange,
   representation: Representation,
   kind: Kind,
-  item: Pick<StoredObject, 'object' | 'toBuffer'>,
+  item: Pick<StoredObject, 'whole' | 'toBuffer'>,
   now: number,
 ): Promise<void> {
   if (representation.encoding === 'json' && representation.shape === 'object' && !wantsPretty(exchange)) {
-    exchange.context.audit?.response?.(() => item.object);
+    exchange.context.audit?.response?.(() => item.whole);
     return send(exchange, 200, 'application/json', item.toBuffer());
   }
-  return sendObject(exchange, 200, representation, kind, item.object, now);
+  return sendObject(exchange, 200, representation, kind, item.whole, now);
 }
 
 export async function sendObject(
@@ -120,7 +120,7 @@ export async function sendList(
   switch (shape) {
     case 'Table': {
       const include = includeObjectOf(exchange.query);
-      const objects = listing.items.map(({ object }) => object);
+      const objects = listing.items.map(({ whole }) => whole);
       return sendJson(exchange, 200, tableOf(kind, objects, listMetadata(listing), { version, include, now }));
     }
     case 'PartialObjectMetadata':
@@ -139,7 +139,7 @@ export async function sendList(
     kind: `${kind.kind}List`,
     apiVersion: apiVersionOf(kind),
     metadata: listMetadata(listing),
-    items: listing.items.map(({ object }) => object),
+    items: listing.items.map(({ whole }) => whole),
   };
   return sendEncoded(exchange, 200, encoding, list, () =>
     encodeProtobuf(definition(`${kind.schema.name ?? ''}List`), list),

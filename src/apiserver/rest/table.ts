@@ -92,7 +92,7 @@ export function tableEncoder(kind: Kind, options: Omit<TableOptions, 'now'>, now
   };
   return {
     shared: false,
-    object: (type, { object, resourceVersion }) => line(type, [object], { resourceVersion }),
+    object: (type, { whole, resourceVersion }) => line(type, [whole], { resourceVersion }),
     bookmark(resourceVersion, initial) {
       const metadata = bookmarkMetadata(resourceVersion, initial);
       // Columns read objects that conform to their kind's schema, so even this one must.

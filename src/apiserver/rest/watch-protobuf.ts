@@ -17,7 +17,7 @@ export function protobufEncoder(kind: Kind): EventEncoder {
   const frame = (type: string, object: Uint8Array) => Buffer.from(encodeWatchFrame(type, object));
   return {
     shared: true,
-    object: (type, { object }) => frame(type, encodeProtobuf(kind.schema, object)),
+    object: (type, { whole }) => frame(type, encodeProtobuf(kind.schema, whole)),
     bookmark(resourceVersion, initial) {
       const metadata = bookmarkMetadata(resourceVersion, initial);
       const { value } = conform(kind.schema, { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata });

@@ -3,6 +3,7 @@ import { metadataErrors } from '#machinery/metadata-rules.ts';
 import { StatusError, badRequest, hasReason, invalidObject } from '#machinery/status-error.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { inNamespace, stampNew } from '../registry/object-meta.ts';
+import { trackedCreate } from './field-managers.ts';
 import { charged, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
 
 /** How often a generated name that is taken is generated anew. */
@@ -45,7 +46,11 @@ async function createNamed<T extends ApiObject>(
   const { signal } = context;
   const { clock, admission, registry } = pipeline;
   const ref = attributes.namespace === undefined ? { name } : { namespace: attributes.namespace, name };
-  const stamped = stampNew(kind, body, ref, { now: clock.now(), uid: pipeline.newUid() });
+  const stamped = trackedCreate(
+    call,
+    stampNew(kind, body, ref, { now: clock.now(), uid: pipeline.newUid() }),
+    clock.now(),
+  );
   const request = {
     attributes: { ...attributes, name },
     operation: 'CREATE' as const,
@@ -62,7 +67,7 @@ async function createNamed<T extends ApiObject>(
     await admission.validate({ ...request, object: complete }, context);
     const resource = registry.of(kind);
     return charged(pipeline, { ...request, object: complete }, signal, async (alongside) => {
-      if (!dryRun) return (await resource.insert(ref, complete, signal, alongside)).object;
+      if (!dryRun) return (await resource.insert(ref, complete, signal, alongside)).whole;
       resource.layout.encode(complete);
       await resource.mustBeAbsent(ref, signal);
       return complete;

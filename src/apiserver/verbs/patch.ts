@@ -5,7 +5,7 @@ import type { ApiObject } from '#machinery/object.ts';
 import { applyJsonPatch } from '#machinery/patch/json-patch.ts';
 import { applyMergePatch } from '#machinery/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '#machinery/patch/strategic-merge-patch.ts';
-import { invalidObject, unsupportedMediaType, type StatusError } from '#machinery/status-error.ts';
+import { invalidObject, type StatusError } from '#machinery/status-error.ts';
 import { unreachable } from '#lib/unreachable.ts';
 import { readObject } from '../codec.ts';
 import type { Wanted } from './update.ts';
@@ -17,12 +17,6 @@ export interface PatchBody {
   /** Fields that occur twice in the patch. */
   readonly duplicates?: readonly string[];
 }
-
-/** Server-side apply is a later issue; clients fall back or say so. */
-export const applyUnsupported = () =>
-  unsupportedMediaType(
-    'server-side apply (application/apply-patch+yaml) is not available on this server yet; use client-side apply, or a JSON, merge or strategic merge patch',
-  );
 
 /** What becomes of the stored object: applied anew to each newer one it meets. */
 export function patchedBy<T extends ApiObject>(

@@ -30,6 +30,10 @@ export interface WriteCall<T extends ApiObject> {
   readonly attributes: Attributes;
   readonly context: RequestContext;
   readonly dryRun: boolean;
+  /** Whom the client calls the writer; the first word of its user agent unless given. */
+  readonly fieldManager?: string | undefined;
+  /** The object comes with `metadata.managedFields` worked out: an apply. */
+  readonly isTracked?: boolean;
 }
 
 /** An allocation tied to a write: reserved before the commit, kept if it succeeds and given back if not. */

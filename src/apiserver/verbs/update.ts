@@ -5,6 +5,7 @@ import { isFinished } from '../registry/deletion.ts';
 import { carryOver, checkPreconditions, inNamespace, named, withGeneration } from '../registry/object-meta.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
 import { scopedTo } from './scope.ts';
+import { trackedUpdate } from './field-managers.ts';
 import { charged, released, retrying, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
 
 /** The wanted object, given the newest stored one (a PUT ignores it, a patch applies to it). */
@@ -18,7 +19,7 @@ export async function updateObject<T extends ApiObject>(
   wanted: Wanted<T>,
 ): Promise<T> {
   return retrying(pipeline, call, ref, async (stored) => {
-    const next = inNamespace(call.kind, named(await wanted(stored.object), ref.name), ref.namespace);
+    const next = inNamespace(call.kind, named(await wanted(stored.whole), ref.name), ref.namespace);
     return replaceObject(pipeline, call, stored, next);
   });
 }
@@ -38,9 +39,15 @@ export async function replaceObject<T extends ApiObject>(
   const { admission, registry } = pipeline;
   // `/scale` is a narrow view of the object itself.
   const door = attributes.subresource === 'scale' ? undefined : attributes.subresource;
-  const old = stored.object;
+  const old = stored.whole;
   checkPreconditions(kind, old, wanted.metadata ?? {});
-  const scoped = scopedTo(kind, door, carryOver(wanted, old), old);
+  const scoped = trackedUpdate(
+    call,
+    scopedTo(kind, door, carryOver(wanted, old), old),
+    old,
+    wanted,
+    pipeline.clock.now(),
+  );
   const request = { attributes, operation: 'UPDATE' as const, stored: old, dryRun };
   const admitted = await admission.mutate({ ...request, object: scoped }, context);
   const prepared = door === undefined ? (kind.prepareForUpdate?.(admitted, old) ?? admitted) : admitted;
@@ -64,7 +71,7 @@ export async function replaceObject<T extends ApiObject>(
     }
     if (resource.isSame(stored, complete)) return old;
     return charged(pipeline, { ...request, object: complete }, signal, async (alongside) => {
-      if (!dryRun) return (await resource.replace(stored, complete, signal, alongside)).object;
+      if (!dryRun) return (await resource.replace(stored, complete, signal, alongside)).whole;
       resource.layout.encode(complete);
       return complete;
     });

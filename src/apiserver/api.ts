@@ -167,7 +167,8 @@ export class Api implements AsyncDisposable {
   }
 
   /** Throws Forbidden. */
-  async authorize(attributes: Attributes, audit?: AuditEntry): Promise<void> {
+  async authorize(asked: Attributes, audit?: AuditEntry): Promise<void> {
+    const attributes = withinItself(asked);
     const decision = await this.#authorizer.authorize(attributes);
     audit?.annotate('authorization.k8s.io/decision', decision.allowed ? 'allow' : 'forbid');
     audit?.annotate('authorization.k8s.io/reason', decision.reason);
@@ -523,6 +524,16 @@ export function pathOf({ kind, namespace, name, subresource }: Target<ApiObject>
 export function attributesOf<T extends ApiObject>(verb: string, target: Target<T>, user: UserInfo): Attributes {
   const { kind, namespace, name, subresource } = target as unknown as Target<ApiObject>;
   return { user, verb, kind, namespace, name, subresource, path: pathOf({ kind, namespace, name, subresource }) };
+}
+
+/**
+ * A request for one namespace by its name happens within that namespace: who may read what is in it may read it as well.
+ * Source: k8s.io/apiserver/pkg/endpoints/request (requestinfo.go).
+ */
+function withinItself(attributes: Attributes): Attributes {
+  const { kind, name, fields } = attributes;
+  const isNamespace = kind?.group === '' && kind.plural === 'namespaces';
+  return isNamespace && name !== undefined && fields === undefined ? { ...attributes, namespace: name } : attributes;
 }
 
 /**

@@ -4,6 +4,7 @@ import { ClusterRole } from '#api/rbac/cluster-role.ts';
 import { ClusterRoleBinding } from '#api/rbac/cluster-role-binding.ts';
 import { Role } from '#api/rbac/role.ts';
 import { RoleBinding } from '#api/rbac/role-binding.ts';
+import { Namespace } from '#api/core/namespace.ts';
 import { Pod } from '#api/core/pod.ts';
 import { builtinKinds } from '#api/kinds.ts';
 import type { UserInfo } from '#client/client.ts';
@@ -185,6 +186,20 @@ test('reasons and refusals are in the words of upstream', async () => {
   await assert.rejects(api.as(user('bob')).list(Pod, { signal }), {
     message: 'pods is forbidden: User "bob" cannot list resource "pods" in API group "" at the cluster scope',
   });
+});
+
+test('who may view a namespace may read the namespace itself, and no other', async () => {
+  await using api = await open();
+  await api.admin.create(Namespace, { metadata: { name: 'shop' }, spec: {} }, { signal });
+  await api.admin.create(RoleBinding, grant('view', ['User', 'alice']), { signal });
+  const as = api.as(alice);
+  assert.equal((await as.get(Namespace, { name: 'shop' }, { signal })).metadata?.name, 'shop');
+  await assert.rejects(as.get(Namespace, { name: 'other' }, { signal }), {
+    message:
+      'namespaces "other" is forbidden: User "alice" cannot get resource "namespaces" in API group "" in the namespace "other"',
+  });
+  await assert.rejects(as.list(Namespace, { signal }), /at the cluster scope/);
+  await assert.rejects(as.delete(Namespace, { name: 'shop' }, { signal }), /cannot delete/);
 });
 
 test('rights by name hold for that object, for lists of it alone, and for no collection', async () => {

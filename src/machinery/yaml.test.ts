@@ -96,3 +96,13 @@ test('parseYaml() throws nothing but BadRequest', () => {
     { numRuns: 2000 },
   );
 });
+
+test('an alias costs what it stands for, however many there are, and means the last anchor before it', () => {
+  const text = `x: &x {a: 1}\ny:\n${'- *x\n'.repeat(9_000)}`;
+  const start = performance.now();
+  assert.equal((parseYaml(text).value as { y: unknown[] }).y.length, 9_000);
+  assert.ok(performance.now() - start < 10_000); // once every alias searched the whole document: a minute
+  const again = parseYaml('a: &n 1\nb: &y {c: &n 2}\nd: &n 3\ne: *y\nf: *n\n').value;
+  assert.deepEqual(again, { a: 1, b: { c: 2 }, d: 3, e: { c: 2 }, f: 3 });
+  assert.throws(() => parseYaml('a: *b\nb: &b 1\n'), /alias/);
+});

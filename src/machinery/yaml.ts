@@ -27,7 +27,7 @@ export function parseYaml(body: Uint8Array | string): ParsedYaml {
   }
   const text = typeof body === 'string' ? body : decodeText(body);
   const document = onlyDocument(text);
-  const walk: Walk = { document, nodes: 0, duplicates: [] };
+  const walk: Walk = { anchors: new Map(), inAliases: 0, nodes: 0, duplicates: [] };
   const value = document.contents === null ? null : toValue(document.contents, walk, '', 0);
   return { value, duplicates: walk.duplicates };
 }
@@ -68,9 +68,20 @@ function onlyDocument(text: string): Document.Parsed {
 }
 
 interface Walk {
-  readonly document: Document.Parsed;
+  /**
+   * What each anchor stands for at this point: an alias means the last one before it. The library's own search goes
+   * through the whole document for every alias.
+   */
+  readonly anchors: Map<string, unknown>;
+  /** Above 0 while what an alias stands for is copied: that defines nothing anew. */
+  inAliases: number;
   nodes: number;
   readonly duplicates: string[];
+}
+
+function note(node: unknown, { anchors, inAliases }: Walk): void {
+  if (inAliases > 0 || typeof node !== 'object' || node === null || isAlias(node)) return;
+  if ('anchor' in node && typeof node.anchor === 'string') anchors.set(node.anchor, node);
 }
 
 function toValue(node: unknown, walk: Walk, path: string, depth: number): unknown {
@@ -78,12 +89,16 @@ function toValue(node: unknown, walk: Walk, path: string, depth: number): unknow
     throw badRequest(`the YAML body has more than ${nodesMax} values once its aliases are followed`);
   if (depth > nestingMax) throw tooDeep();
   if (node === null) return null;
+  note(node, walk);
   if (isScalar(node)) return toScalar(node.value, path);
   if (isSeq(node)) return node.items.map((item, index) => toValue(item, walk, `${path}[${index}]`, depth + 1));
   if (isAlias(node)) {
-    const target = node.resolve(walk.document);
+    const target = walk.anchors.get(node.source);
     if (target === undefined) throw badRequest(`unknown YAML alias *${node.source} at ${path}`);
-    return toValue(target, walk, path, depth + 1);
+    walk.inAliases++;
+    const value = toValue(target, walk, path, depth + 1);
+    walk.inAliases--;
+    return value;
   }
   if (isMap(node)) return toObject(node.items, walk, path, depth);
   throw badRequest(`the YAML value at ${path} is nothing that JSON can hold`);
@@ -98,6 +113,7 @@ function toObject(
   const object: Record<string, unknown> = {};
   const own = new Set<string>();
   for (const { key: keyNode, value } of items) {
+    note(keyNode, walk);
     const isMerge = isScalar(keyNode) && typeof keyNode.value === 'symbol';
     const key = isMerge ? '<<' : keyOf(keyNode, path);
     const keyPath = path === '' ? key : `${path}.${key}`;

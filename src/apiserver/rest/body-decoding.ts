@@ -40,7 +40,13 @@ interface ParsedBody {
 }
 
 /** Parses a body in any of the encodings of objects. Throws UnsupportedMediaType and BadRequest. */
-function parseBody(type: string, bytes: Buffer, schema: ObjectSchema, validation: FieldValidation): ParsedBody {
+async function parseBody(
+  { yaml }: Pick<Exchange, 'yaml'>,
+  type: string,
+  bytes: Buffer,
+  schema: ObjectSchema,
+  validation: FieldValidation,
+): Promise<ParsedBody> {
   switch (type) {
     case jsonType: {
       const value = parseJson(bytes);
@@ -48,7 +54,7 @@ function parseBody(type: string, bytes: Buffer, schema: ObjectSchema, validation
     }
     case yamlType:
     case 'text/yaml':
-      return parseYaml(bytes);
+      return yaml === undefined ? parseYaml(bytes) : yaml.parse(bytes);
     case protobufType:
       return { value: readMessage(schema, openEnvelope(bytes)), duplicates: [] };
     default:
@@ -63,7 +69,8 @@ const bodyType = ({ req }: Exchange) => parseContentType(req.headers['content-ty
 /** The body as an object of `kind`. */
 export async function readBodyAs<T extends ApiObject>(exchange: Exchange, kind: Kind<T>): Promise<T> {
   const validation = fieldValidationOf(exchange.query);
-  const { value, duplicates } = parseBody(bodyType(exchange), await readBody(exchange), kind.schema, validation);
+  const bytes = await readBody(exchange);
+  const { value, duplicates } = await parseBody(exchange, bodyType(exchange), bytes, kind.schema, validation);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badRequest(`the body must be one ${kind.kind} object`);
   }
@@ -108,7 +115,9 @@ export async function readConfig(exchange: Exchange): Promise<Omit<ApplyBody, 'f
   const validation = fieldValidationOf(exchange.query);
   const bytes = await readBody(exchange);
   const isJson = bytes.toString('latin1', 0, 64).trimStart().startsWith('{');
-  const { value, duplicates } = parseBody(isJson ? jsonType : yamlType, bytes, anySchema, validation);
+  const type = isJson ? jsonType : yamlType;
+  const { value, duplicates } = await parseBody(exchange, type, bytes, anySchema, validation);
+  exchange.context.audit?.request?.(value);
   return { config: value, duplicates: validation === 'Ignore' ? [] : duplicates, validation };
 }
 
@@ -131,7 +140,7 @@ export async function readDeletion(
   exchange: Exchange,
 ): Promise<DeletionOptions & { readonly dryRun: readonly string[] }> {
   const bytes = await readBody(exchange);
-  const body = bytes.length === 0 ? fromQuery(exchange.query) : deleteOptionsOf(bodyType(exchange), bytes);
+  const body = bytes.length === 0 ? fromQuery(exchange.query) : await deleteOptionsOf(exchange, bytes);
   if (bytes.length > 0) exchange.context.audit?.request?.(body);
   const { gracePeriodSeconds, preconditions, orphanDependents, dryRun = [] } = body;
   return {
@@ -143,9 +152,10 @@ export async function readDeletion(
   };
 }
 
-function deleteOptionsOf(type: string, bytes: Buffer): DeleteOptionsBody {
+async function deleteOptionsOf(exchange: Exchange, bytes: Buffer): Promise<DeleteOptionsBody> {
   const schema = definition('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions');
-  const { value, errors } = conform(schema, parseBody(type, bytes, schema, 'Ignore').value);
+  const parsed = await parseBody(exchange, bodyType(exchange), bytes, schema, 'Ignore');
+  const { value, errors } = conform(schema, parsed.value);
   if (errors[0] !== undefined) throw badRequest(`DeleteOptions cannot be read: ${errors[0]}`);
   return value as DeleteOptionsBody; // it conforms to the schema of DeleteOptions
 }

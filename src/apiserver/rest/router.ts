@@ -29,6 +29,7 @@ import { send, sendError, sendJson, toStatusError } from './reply.ts';
 import { requestInfoOf, type RequestInfo } from './request-info.ts';
 import { parsePath, unknownPath, type RequestPath, type ResourcePath } from './request-path.ts';
 import { ResourceHandler } from './resource-handler.ts';
+import { YamlThread } from './yaml-thread.ts';
 import { WatchHandler } from './watch-handler.ts';
 
 /** How long a request may take that is no watch and no stream. Source: kube-apiserver --request-timeout. */
@@ -73,6 +74,7 @@ export class Router {
   readonly #documents: ReadonlyMap<string, unknown>;
   readonly #actions: ReadonlyMap<string, Action>;
   readonly #open = new Set<AbortController>();
+  readonly #yaml = new YamlThread();
 
   constructor({
     api,
@@ -105,6 +107,7 @@ export class Router {
   /** Ends every request that is still open with `reason`. */
   abort(reason: Error): void {
     for (const controller of this.#open) controller.abort(reason);
+    this.#yaml[Symbol.dispose]();
   }
 
   /** Answers one request; never rejects. */
@@ -121,6 +124,7 @@ export class Router {
       method: req.method ?? 'GET',
       query,
       warnings,
+      yaml: this.#yaml,
       context: {
         user: anonymousUser,
         signal: controller.signal,

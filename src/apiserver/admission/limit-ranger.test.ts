@@ -166,3 +166,22 @@ test('a claim that grows out of its range is refused', async ({ signal }) => {
     /persistentvolumeclaims "c" is forbidden: maximum storage usage per PersistentVolumeClaim is 2Gi, but request is 4Gi/,
   );
 });
+
+test('a pod that is resized stays within the range', async ({ signal }) => {
+  await using cluster = await open(signal);
+  const { client } = cluster;
+  await client.create(LimitRange, range({ type: 'Container', max: { cpu: '1' } }), { signal });
+  const made = await client.create(Pod, pod(container('a', { cpu: '1' }, { cpu: '1' })), { signal });
+  const resized = (cpu: string) =>
+    client.update(
+      Pod,
+      {
+        ...made,
+        metadata: { name: 'p', namespace: 'a' },
+        spec: { ...made.spec, containers: [container('a', { cpu }, { cpu })] },
+      },
+      { signal, subresource: 'resize' },
+    );
+  await assert.rejects(resized('2'), /pods "p" is forbidden: maximum cpu usage per Container is 1, but limit is 2/);
+  assert.equal((await resized('500m')).spec.containers[0]?.resources?.limits?.['cpu'], '500m');
+});

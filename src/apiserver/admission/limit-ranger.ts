@@ -28,7 +28,7 @@ export function limitRanger(registry: Registry): AdmissionPlugin {
     },
 
     async validate(request, { signal }) {
-      const subject = subjectOf(request);
+      const subject = isResize(request) ? 'pods' : subjectOf(request);
       if (subject === undefined) return;
       const { attributes, object } = request;
       for (const range of await rangesIn(attributes.namespace, signal)) {
@@ -44,6 +44,14 @@ export function limitRanger(registry: Registry): AdmissionPlugin {
     },
   };
 }
+
+/** The one way in which what is limited of a pod changes. */
+const isResize = ({ attributes: { kind, subresource }, operation, object }: AdmissionRequest) =>
+  kind?.group === '' &&
+  kind.plural === 'pods' &&
+  subresource === 'resize' &&
+  operation === 'UPDATE' &&
+  object !== undefined;
 
 /** New pods, and claims whenever they are written: what is limited. */
 function subjectOf({ attributes, operation, object }: AdmissionRequest): 'pods' | 'persistentvolumeclaims' | undefined {

@@ -242,3 +242,15 @@ test('a pod that is resized is charged with what it grows by', async ({ signal }
   await resized('400m');
   assert.deepEqual(await used(client, signal), { 'requests.cpu': '400m' });
 });
+
+test('who manages a quota is not forgotten when it is charged', async ({ signal }) => {
+  await using cluster = await open(signal);
+  const { client } = cluster;
+  await limit(client, { configmaps: '3' }, signal);
+  const managers = async () =>
+    (await client.get(ResourceQuota, { namespace: 'a', name: 'q' }, { signal })).metadata?.managedFields;
+  const before = await managers();
+  assert.ok((before ?? []).length > 0);
+  for (const name of ['one', 'two']) await client.create(ConfigMap, configMap(name), { signal });
+  assert.deepEqual(await managers(), before);
+});

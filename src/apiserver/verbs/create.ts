@@ -4,7 +4,7 @@ import { StatusError, badRequest, hasReason, invalidObject } from '#machinery/st
 import type { ApiObject } from '#machinery/object.ts';
 import { inNamespace, stampNew } from '../registry/object-meta.ts';
 import { trackedCreate } from './field-managers.ts';
-import { charged, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
+import { charged, committed, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
 
 /** How often a generated name that is taken is generated anew. */
 const generateAttemptsMax = 8;
@@ -67,10 +67,10 @@ async function createNamed<T extends ApiObject>(
     await admission.validate({ ...request, object: complete }, context);
     const resource = registry.of(kind);
     return charged(pipeline, { ...request, object: complete }, signal, async (alongside) => {
-      if (!dryRun) return (await resource.insert(ref, complete, signal, alongside)).whole;
+      if (!dryRun) return committed(await resource.insert(ref, complete, signal, alongside));
       resource.layout.encode(complete);
       await resource.mustBeAbsent(ref, signal);
-      return complete;
+      return { object: complete };
     });
   };
   return withReservations(pipeline, call, object, undefined, write);

@@ -4,7 +4,7 @@ import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import { conflict } from '#machinery/status-error.ts';
 import type { AdmissionRequest } from '../admission/admission.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
-import type { Write } from '#store/store.ts';
+import type { Revision, Write } from '#store/store.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Attributes, RequestContext } from '../request.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
@@ -49,11 +49,17 @@ export interface Ledger {
    * Decides about a write that has passed everything else and calls `commit` with what must land with it or not at all;
    * again, if those sums have changed meanwhile. Throws Forbidden, and what `commit` throws.
    */
-  charge<R>(
+  charge<T extends ApiObject>(
     request: AdmissionRequest,
     signal: AbortSignal,
-    commit: (alongside: readonly Write[]) => Promise<R>,
-  ): Promise<R>;
+    commit: (alongside: readonly Write[]) => Promise<Committed<T>>,
+  ): Promise<Committed<T>>;
+}
+
+/** What was written, and as of when; a dry run has no revision. */
+export interface Committed<T extends ApiObject> {
+  readonly object: T;
+  readonly revision?: Revision;
 }
 
 /** Completes objects with what only the server may hand out (a Service's addresses). */
@@ -130,11 +136,17 @@ export function released({ hooks }: Pipeline, kind: Kind, stored: ApiObject): vo
 }
 
 /** Commits a write with what the ledger adds to it. */
-export function charged<R>(
+export async function charged<T extends ApiObject>(
   { ledger }: Pipeline,
   request: AdmissionRequest,
   signal: AbortSignal,
-  commit: (alongside: readonly Write[]) => Promise<R>,
-): Promise<R> {
-  return ledger === undefined ? commit([]) : ledger.charge(request, signal, commit);
+  commit: (alongside: readonly Write[]) => Promise<Committed<T>>,
+): Promise<T> {
+  const { object } = ledger === undefined ? await commit([]) : await ledger.charge(request, signal, commit);
+  return object;
 }
+
+export const committed = <T extends ApiObject>({ whole, revision }: StoredObject<T>): Committed<T> => ({
+  object: whole,
+  revision,
+});

@@ -6,7 +6,7 @@ import { carryOver, checkPreconditions, inNamespace, named, withGeneration } fro
 import type { StoredObject } from '../registry/stored-object.ts';
 import { scopedTo } from './scope.ts';
 import { trackedUpdate } from './field-managers.ts';
-import { charged, released, retrying, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
+import { charged, committed, released, retrying, withReservations, type Pipeline, type WriteCall } from './pipeline.ts';
 
 /** The wanted object, given the newest stored one (a PUT ignores it, a patch applies to it). */
 export type Wanted<T> = (stored: T) => Promise<T>;
@@ -71,9 +71,9 @@ export async function replaceObject<T extends ApiObject>(
     }
     if (resource.isSame(stored, complete)) return old;
     return charged(pipeline, { ...request, object: complete }, signal, async (alongside) => {
-      if (!dryRun) return (await resource.replace(stored, complete, signal, alongside)).whole;
+      if (!dryRun) return committed(await resource.replace(stored, complete, signal, alongside));
       resource.layout.encode(complete);
-      return complete;
+      return { object: complete };
     });
   });
 }

@@ -68,9 +68,9 @@ export class EventQueue implements Events {
   }
 }
 
-/** Upstream puts the time in nanoseconds, in hexadecimal; the sequence takes the place of what the clock lacks. */
+/** `at` need not be whole. Upstream puts the time in nanoseconds, in hexadecimal; the sequence takes the place of what the clock lacks. */
 export const eventNameSuffix = (at: number, sequence: number): string =>
-  (BigInt(at) * 1_000_000n + BigInt(sequence % 1_000_000)).toString(16);
+  (BigInt(Math.floor(at)) * 1_000_000n + BigInt(sequence % 1_000_000)).toString(16);
 
 /** A reference to the object, as events have it. */
 export function involved({ apiVersion = '', kind = '', metadata }: ApiObject, fieldPath: string | undefined) {

@@ -64,6 +64,16 @@ test('the first event stands alone, the second starts a series, and more are tol
   await running;
 });
 
+test('an event may fall between two milliseconds', async () => {
+  const { clock, client, recorder, stop, running } = setup();
+  await clock.advance(0.25);
+  recorder.record(pod, fact);
+  await clock.advance(0);
+  assert.match(client.all(Event)[0]?.metadata.name ?? '', /^web\.[0-9a-f]{16}$/);
+  stop.abort();
+  await running;
+});
+
 test('what is said otherwise, or of another object, is another event', async () => {
   const { clock, client, recorder, stop, running } = setup();
   recorder.record(pod, fact);

@@ -29,7 +29,9 @@ export const testAuthenticator: Authenticator = {
 export const allowAll: Authorizer = { authorize: async () => ({ allowed: true, reason: '' }) };
 
 export interface TestServerOptions
-  extends Partial<Omit<ApiOptions, 'store' | 'clock' | 'log'>>, Partial<Pick<RouterOptions, 'mayProxyTo' | 'connect'>> {
+  extends
+    Partial<Omit<ApiOptions, 'store' | 'clock' | 'log'>>,
+    Partial<Pick<RouterOptions, 'mayProxyTo' | 'connect' | 'stalledMs'>> {
   readonly store?: Store;
   readonly clock?: Clock;
   readonly log?: Log;
@@ -50,8 +52,12 @@ export async function testApi(options: TestServerOptions = {}): Promise<Api> {
   return api;
 }
 
-function pickRouter({ mayProxyTo, connect }: TestServerOptions) {
-  return { ...(mayProxyTo === undefined ? {} : { mayProxyTo }), ...(connect === undefined ? {} : { connect }) };
+function pickRouter({ mayProxyTo, connect, stalledMs }: TestServerOptions) {
+  return {
+    stalledMs,
+    ...(mayProxyTo === undefined ? {} : { mayProxyTo }),
+    ...(connect === undefined ? {} : { connect }),
+  };
 }
 
 /** A real HTTPS server on an ephemeral port, with certificates of its own. */

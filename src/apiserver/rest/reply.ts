@@ -80,12 +80,15 @@ export async function sendPieces(
     gzip.on('error', reject);
     res.once('close', resolve);
   });
+  const cut = () => res.destroy();
+  context.signal.addEventListener('abort', cut, { once: true });
   for (const piece of pieces) {
     if (res.destroyed) break;
     if (!gzip.write(piece)) await Promise.race([onceDrained(gzip), done]);
   }
   gzip.end();
   await done;
+  context.signal.removeEventListener('abort', cut);
   gzip.destroy();
   res.end();
 }
@@ -93,8 +96,10 @@ export async function sendPieces(
 async function pour(pieces: Iterable<Buffer>, res: HttpResponse, signal: AbortSignal): Promise<void> {
   let last: Buffer | undefined;
   for (const piece of pieces) {
-    if (last !== undefined && !write(res, last)) await drained(res);
-    if (res.destroyed || signal.aborted) return;
+    if (last !== undefined && !write(res, last)) await drained(res, signal);
+    // Half a reply is none: who has not taken it by the end of the request's time gets no more.
+    if (signal.aborted) res.destroy();
+    if (res.destroyed) return;
     last = piece;
   }
   if (last === undefined) res.end();
@@ -114,16 +119,40 @@ export function write(res: HttpResponse, chunk: Buffer): boolean {
 const onceDrained = (stream: NodeJS.EventEmitter) =>
   new Promise<void>((resolve) => void stream.once('drain', () => resolve()));
 
-/** Resolves once the reply takes more, or is over. */
-export function drained(res: HttpResponse): Promise<void> {
+/**
+ * Resolves once the reply takes more or is over (true), or once `signal` has aborted or `withinMs` are gone and it still
+ * does not (false).
+ */
+export function drained(res: HttpResponse, signal: AbortSignal, withinMs?: number): Promise<boolean> {
   return new Promise((resolve) => {
+    const done = (takes: boolean) => {
+      clearTimeout(timer);
+      res.off('drain', yes);
+      res.off('close', yes);
+      signal.removeEventListener('abort', no);
+      resolve(takes);
+    };
+    const yes = () => done(true);
+    const no = () => done(false);
+    const timer = withinMs === undefined ? undefined : setTimeout(no, withinMs).unref();
+    res.on('drain', yes);
+    res.on('close', yes);
+    signal.addEventListener('abort', no, { once: true });
+    if (signal.aborted) no();
+  });
+}
+
+/** Ends a reply; one that its client does not take within `withinMs` is cut off. */
+export function ended(res: HttpResponse, withinMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => res.destroy(), withinMs).unref();
     const done = () => {
-      res.off('drain', done);
-      res.off('close', done);
+      clearTimeout(timer);
       resolve();
     };
-    res.on('drain', done);
-    res.on('close', done);
+    res.once('finish', done);
+    res.once('close', done);
+    res.end();
   });
 }
 

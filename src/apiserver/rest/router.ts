@@ -52,6 +52,8 @@ export interface RouterOptions {
   readonly mayBeAnonymous?: (path: string) => boolean;
   /** Which addresses `proxy` may call; those that a pod can have, unless given. */
   readonly mayProxyTo?: (host: string) => boolean;
+  /** How long a watch may take nothing; see `stalledMsMax`. */
+  readonly stalledMs?: number | undefined;
   readonly log: Log;
 }
 
@@ -86,6 +88,7 @@ export class Router {
     mayProxyTo,
     mayBeAnonymous,
     actions = new Map(),
+    stalledMs,
     log,
   }: RouterOptions) {
     this.#actions = actions;
@@ -98,7 +101,7 @@ export class Router {
     this.#log = log;
     this.#metricsRegistry = metrics;
     this.#metrics = metrics === undefined ? noMetrics : requestMetrics(metrics);
-    this.#resources = new ResourceHandler(api, new WatchHandler(api, new FlushQueue().add));
+    this.#resources = new ResourceHandler(api, new WatchHandler(api, new FlushQueue().add, { stalledMs }));
     this.#discovery = new DiscoveryHandler(api);
     this.#proxies = new ProxyHandler(api, mayProxyTo);
     this.#openapi = new OpenApiHandler(() => api.kinds);

@@ -1,6 +1,6 @@
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
-import { invalidObject } from '#machinery/status-error.ts';
+import { invalidObject, tooManyRequests } from '#machinery/status-error.ts';
 import { forbidden } from '#machinery/field-error.ts';
 import type { Api, Target, WatchParameters } from '../api.ts';
 import type { Exchange } from './exchange.ts';
@@ -15,6 +15,9 @@ import { objectEncoder, streamWatch, type EventEncoder, type LastChunk } from '.
 /** How long a watch lasts if the client does not say: a random time, so that they do not all end at once. Source: upstream. */
 const watchMsMin = 1_800_000;
 
+/** Open watches of one user over HTTP, so that no user can have all that a kind allows. */
+export const watchesPerUserMax = 4_000;
+
 const watchShapes = new Set<Shape>(['object', 'Table', 'PartialObjectMetadata']);
 
 /** Serves watches over HTTP. */
@@ -23,13 +26,40 @@ export class WatchHandler {
   readonly #encoders = new Map<string, EventEncoder>();
   readonly #last: LastChunk = {};
   readonly #flush: (fn: () => void) => void;
+  readonly #stalledMs: number | undefined;
+  readonly #open = new Map<string, number>();
 
-  constructor(api: Api, flush: (fn: () => void) => void) {
+  constructor(
+    api: Api,
+    flush: (fn: () => void) => void,
+    { stalledMs }: { readonly stalledMs?: number | undefined } = {},
+  ) {
     this.#api = api;
     this.#flush = flush;
+    this.#stalledMs = stalledMs;
   }
 
+  /** Throws TooManyRequests for a user who has too many already. */
   async watch(exchange: Exchange, target: Target<ApiObject>, also: WatchParameters): Promise<void> {
+    const { username } = exchange.context.user;
+    const open = this.#open.get(username) ?? 0;
+    if (open >= watchesPerUserMax) {
+      throw tooManyRequests(
+        `user ${JSON.stringify(username)} has ${open} watches open, which is as many as one may`,
+        1,
+      );
+    }
+    this.#open.set(username, open + 1);
+    try {
+      await this.#watch(exchange, target, also);
+    } finally {
+      const left = this.#open.get(username)! - 1;
+      if (left === 0) this.#open.delete(username);
+      else this.#open.set(username, left);
+    }
+  }
+
+  async #watch(exchange: Exchange, target: Target<ApiObject>, also: WatchParameters): Promise<void> {
     const { query, req, context } = exchange;
     const encodings = encodingsOf(target.kind).filter((each) => each !== 'yaml');
     const representation = negotiate(req.headers.accept, { shapes: watchShapes, encodings });
@@ -51,6 +81,7 @@ export class WatchHandler {
       contentType: representation.encoding === 'protobuf' ? protobufStreamType : jsonType,
       flush: this.#flush,
       last: this.#last,
+      stalledMs: this.#stalledMs,
     });
   }
 

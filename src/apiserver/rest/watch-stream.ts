@@ -5,10 +5,16 @@ import type { StoredObject } from '../registry/stored-object.ts';
 import { WatchRecord, type ChangeType } from '../watch-cache/cache-event.ts';
 import { bookmarkMetadata, type Bookmark, type Watcher } from '../watch-cache/watcher.ts';
 import type { Exchange } from './exchange.ts';
-import { drained, flushHead, write, writeHead } from './reply.ts';
+import { drained, ended, flushHead, write, writeHead } from './reply.ts';
 
-/** Records written at a time; between two chunks the connection must have taken the one before. */
+/** Records taken at a time, and bytes written at a time: before more, the connection must have taken them. */
 const chunkRecordsMax = 256;
+const chunkBytesMax = 256 * 1024;
+/**
+ * How long a client may take nothing of what it has been sent. Then it is cut off: it would hold events in memory that
+ * nobody else needs any more, and can watch again from where it was.
+ */
+export const stalledMsMax = 30_000;
 
 /** Makes the lines of a watch. */
 export interface EventEncoder<T extends ApiObject = ApiObject> {
@@ -97,8 +103,15 @@ export async function streamWatch<T extends ApiObject>(
   exchange: Exchange,
   watcher: Watcher<T>,
   encoder: EventEncoder<T>,
-  { contentType, flush, last }: { contentType: string; flush: (fn: () => void) => void; last: LastChunk },
+  options: {
+    readonly contentType: string;
+    readonly flush: (fn: () => void) => void;
+    readonly last: LastChunk;
+    readonly stalledMs?: number | undefined;
+  },
 ): Promise<void> {
+  const { contentType, flush, last, stalledMs = stalledMsMax } = options;
+  using _watcher = watcher;
   const { res, context } = exchange;
   const { signal } = context;
   if (!writeHead(exchange, 200, { 'content-type': contentType })) return;
@@ -128,12 +141,32 @@ export async function streamWatch<T extends ApiObject>(
       }
       if (records.length < chunkRecordsMax) ready = false;
       if (records.length === 0) continue;
-      if (!write(res, chunkOf(records, encoder, last))) await drained(res);
+      for (const part of partsOf(records)) {
+        if (!write(res, chunkOf(part, encoder, last)) && !(await drained(res, signal, stalledMs))) {
+          if (!signal.aborted) return void res.destroy(); // its client takes nothing
+        }
+        if (signal.aborted || res.destroyed) break;
+      }
     }
   } finally {
     signal.removeEventListener('abort', over);
     res.off('close', over);
-    watcher[Symbol.dispose]();
-    res.end();
+    if (!res.destroyed) await ended(res, stalledMs);
   }
+}
+
+/** Runs of records that are not too much to write at once; one large object is a run of its own. */
+function* partsOf<R extends WatchRecord | Bookmark>(records: readonly R[]): Generator<readonly R[]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [index, record] of records.entries()) {
+    const size = record instanceof WatchRecord ? record.item.wireLength : 0;
+    if (index > start && bytes + size > chunkBytesMax) {
+      yield start === 0 && index === records.length ? records : records.slice(start, index);
+      start = index;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  yield start === 0 ? records : records.slice(start);
 }

@@ -13,3 +13,13 @@ export interface KindSource {
 export function fixedKinds(kinds: readonly Kind[]): KindSource {
   return { kinds, onChange: () => ({ [Symbol.dispose]() {} }) };
 }
+
+/** One kind of each resource that is stored: its first version; the others, and views, show the same objects. */
+export function storedKinds({ kinds }: KindSource): readonly Kind[] {
+  const first = new Map<string, Kind>();
+  for (const kind of kinds) {
+    const name = `${kind.group}/${kind.plural}`;
+    if (kind.view === undefined && !first.has(name)) first.set(name, kind);
+  }
+  return [...first.values()];
+}

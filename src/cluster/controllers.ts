@@ -1,4 +1,4 @@
-import { fixedKinds } from '#client/kind-source.ts';
+import { fixedKinds, type KindSource } from '#client/kind-source.ts';
 import { builtinKinds } from '#api/kinds.ts';
 import { issueLegacyToken } from '#apiserver/authentication/legacy-tokens.ts';
 import { builtInControllers } from '#controllers/built-in.ts';
@@ -7,6 +7,8 @@ import { signingKeyOf } from '#lib/jws.ts';
 import type { SignRequest } from '#lib/x509.ts';
 
 export interface ControllersOptions {
+  /** What the API serves; the kinds that are always there unless given. */
+  readonly kinds?: KindSource;
   /** PEM of the authority that pods shall know the API server by; not published if absent. */
   readonly authority?: string;
   /** PEM of the key that signs the tokens of service accounts; Secrets get none if absent. */
@@ -29,10 +31,11 @@ export function controllersOf({
   signCertificate,
   clusterCidr,
   eventKeepMs,
+  kinds = fixedKinds(builtinKinds),
 }: ControllersOptions): readonly Controller[] {
   const key = serviceAccountKey === undefined ? undefined : signingKeyOf(serviceAccountKey);
   return builtInControllers({
-    kinds: fixedKinds(builtinKinds),
+    kinds,
     nodeIpam: { clusterCidr },
     ...(eventKeepMs === undefined ? {} : { eventExpiry: { keepMs: eventKeepMs } }),
     ...(authority === undefined ? {} : { authority }),

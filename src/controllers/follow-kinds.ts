@@ -1,5 +1,5 @@
 import type { CacheEvent, Informers } from '#client/cache.ts';
-import type { KindSource } from '#client/kind-source.ts';
+import { type KindSource, storedKinds } from '#client/kind-source.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 
@@ -17,7 +17,7 @@ export interface KindFollower {
 export function followKinds(source: KindSource, informers: Informers, follower: KindFollower): Disposable {
   const followed = new Map<Kind, Disposable>();
   const update = () => {
-    const wanted = new Set(source.kinds.filter(follower.wants));
+    const wanted = new Set(storedKinds(source).filter(follower.wants));
     for (const [kind, subscription] of followed) {
       if (wanted.has(kind)) continue;
       followed.delete(kind);

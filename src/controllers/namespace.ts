@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Namespace } from '#api/core/namespace.ts';
 import { Pod } from '#api/core/pod.ts';
-import type { KindSource } from '#client/kind-source.ts';
+import { type KindSource, storedKinds } from '#client/kind-source.ts';
 import { forEachLimit } from '#lib/for-each-limit.ts';
 import { allVerbs, type Kind } from '#machinery/kind.ts';
 import { hasReason } from '#machinery/status-error.ts';
@@ -18,8 +18,8 @@ const againMsMin = 100;
 const againMsMax = 15_000;
 
 /** Kinds whose objects live in namespaces and can be listed and deleted. */
-export function isNamespaceContent({ namespaced, view, verbs = allVerbs }: Kind): boolean {
-  return namespaced && view === undefined && verbs.includes('list') && verbs.includes('deletecollection');
+function isNamespaceContent({ namespaced, verbs = allVerbs }: Kind): boolean {
+  return namespaced && verbs.includes('list') && verbs.includes('deletecollection');
 }
 
 /**
@@ -57,7 +57,7 @@ export function namespaceController(source: KindSource): Controller {
       };
       await clear(Pod);
       if (failures.length === 0 && remaining.every(({ count }) => count === 0)) {
-        const others = source.kinds.filter((kind) => isNamespaceContent(kind) && kind !== (Pod as Kind));
+        const others = storedKinds(source).filter((kind) => isNamespaceContent(kind) && kind !== (Pod as Kind));
         await forEachLimit(others, kindsAtOnceMax, clear);
       }
       const discovery = source.failures ?? [];

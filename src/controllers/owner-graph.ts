@@ -14,11 +14,11 @@ export interface Item {
 }
 
 /**
- * True for kinds whose objects may own and be owned: they can be watched and deleted, and are no view of another.
- * Events own nothing and are owned by none.
+ * True for kinds whose objects may own and be owned: they can be watched and deleted. Events own nothing and are owned
+ * by none.
  */
-export function isInGraph({ kind, view, verbs = allVerbs }: Kind): boolean {
-  return kind !== 'Event' && view === undefined && ['list', 'watch', 'delete'].every((verb) => verbs.includes(verb));
+export function isInGraph({ kind, verbs = allVerbs }: Kind): boolean {
+  return kind !== 'Event' && ['list', 'watch', 'delete'].every((verb) => verbs.includes(verb));
 }
 
 /** Who owns whom, across all kinds, read from the cache. Items are named by keys of the form `pods:ns/name`. */

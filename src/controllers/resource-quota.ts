@@ -5,7 +5,7 @@ import { type QuotaEvaluator, quotaEvaluatorOf } from '#api/quota/quota-evaluato
 import { isInScopes } from '#api/quota/quota-scopes.ts';
 import { type CountedObjects, usageOf } from '#api/quota/quota-usage.ts';
 import type { CacheEvent, CacheReader } from '#client/cache.ts';
-import type { KindSource } from '#client/kind-source.ts';
+import { type KindSource, storedKinds } from '#client/kind-source.ts';
 import { keyOfObject } from '#client/object-index.ts';
 import { allVerbs, type Kind } from '#machinery/kind.ts';
 import { type ApiObject, refOf } from '#machinery/object.ts';
@@ -52,7 +52,7 @@ export function resourceQuotaController(source: KindSource): Controller {
       const now = clock.now();
       const found: CountedObjects[] = [];
       let againMs: number | undefined;
-      for (const kind of source.kinds) {
+      for (const kind of storedKinds(source)) {
         const evaluator = evaluatorFor(kind);
         if (evaluator === undefined || !Object.keys(hard).some((each) => evaluator.counts(each))) continue;
         const { items } = await client.list(kind, { namespace, signal });
@@ -71,10 +71,9 @@ export function resourceQuotaController(source: KindSource): Controller {
   };
 }
 
-/** For kinds whose objects can be counted; views show objects of others. */
+/** For kinds whose objects can be counted. */
 function evaluatorFor(kind: Kind): QuotaEvaluator | undefined {
-  const { view, verbs = allVerbs } = kind;
-  return view === undefined && verbs.includes('list') ? quotaEvaluatorOf(kind) : undefined;
+  return (kind.verbs ?? allVerbs).includes('list') ? quotaEvaluatorOf(kind) : undefined;
 }
 
 /** The quotas of the namespace, if the event may mean that less is used. */

@@ -9,6 +9,7 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { newNodeTaint } from './new-node-taint.ts';
 import { podSecurity, type PodSecurityOptions } from './pod-security/pod-security.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { priority } from './priority.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
@@ -33,5 +34,6 @@ export function builtInAdmission(
     claimResize(registry),
     runtimeClass(registry),
     defaultIngressClass(registry),
+    podTopologyLabels(registry),
   ];
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Binding } from '#api/core/binding.ts';
 import { PersistentVolumeClaim } from '#api/core/persistent-volume-claim.ts';
 import { PersistentVolume } from '#api/core/persistent-volume.ts';
 import { Namespace } from '#api/core/namespace.ts';
@@ -11,6 +12,7 @@ import { IngressClass } from '#api/networking/ingress-class.ts';
 import { RuntimeClass } from '#api/node/runtime-class.ts';
 import { StorageClass } from '#api/storage/storage-class.ts';
 import { VirtualClock } from '#lib/clock.ts';
+import type { ApiObject } from '#machinery/object.ts';
 import { InProcessClient } from '../in-process-client.ts';
 import { admin, testApi } from '../testing.ts';
 import { builtInAdmission } from './built-in.ts';
@@ -141,4 +143,23 @@ test('a new node takes no pods until it is ready', async ({ signal }) => {
   ]);
   const conditions = [{ type: 'Ready', status: 'True' }];
   assert.deepEqual(await taintsOf({ metadata: { name: 'm' }, spec: {}, status: { conditions } }), []);
+});
+
+test('a pod carries the zone and the region of its node', async ({ signal }) => {
+  await using cluster = await open(signal);
+  const { client } = cluster;
+  const topology = { 'topology.kubernetes.io/zone': 'z', 'topology.kubernetes.io/region': 'r' };
+  await client.create(Node, { metadata: { name: 'n', labels: { ...topology, other: 'x' } }, spec: {} }, { signal });
+  const labelsOf = async (name: string) =>
+    (await client.get(Pod, { namespace: 'a', name }, { signal })).metadata?.labels;
+  await client.create(Pod, pod('placed', { nodeName: 'n' }), { signal });
+  assert.deepEqual(await labelsOf('placed'), topology);
+  await client.create(
+    Pod,
+    { ...pod('bound'), metadata: { name: 'bound', namespace: 'a', labels: { own: 'y' } } },
+    { signal },
+  );
+  const binding: Binding = { metadata: { name: 'bound', namespace: 'a' }, target: { kind: 'Node', name: 'n' } };
+  await client.create<ApiObject>(Pod, binding, { signal, subresource: 'binding' });
+  assert.deepEqual(await labelsOf('bound'), { own: 'y', ...topology });
 });

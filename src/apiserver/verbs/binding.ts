@@ -20,7 +20,8 @@ export async function bindPod(
   if (errors.length > 0) throw invalidObject({ group: '', kind: 'Binding' }, ref.name, errors);
   const { signal } = call.context;
   const request = { attributes: call.attributes, operation: 'CREATE' as const, stored: undefined, dryRun: call.dryRun };
-  await pipeline.admission.validate({ ...request, object: binding }, call.context);
+  const admitted = await pipeline.admission.mutate({ ...request, object: binding }, call.context);
+  await pipeline.admission.validate({ ...request, object: admitted }, call.context);
   await retrying(pipeline, call, ref, async (stored: StoredObject<Pod>) => {
     const pod = stored.object;
     checkPreconditions(Pod, pod, { uid: binding.metadata?.uid, resourceVersion: binding.metadata?.resourceVersion });
@@ -35,7 +36,7 @@ export async function bindPod(
       throw conflict(Pod, ref.name, `pod ${ref.name} has non-empty .spec.schedulingGates`);
     }
     if (!call.dryRun) {
-      await pipeline.registry.of(Pod).replace(stored, bound(pod, binding, pipeline.clock.now()), signal);
+      await pipeline.registry.of(Pod).replace(stored, bound(pod, admitted, pipeline.clock.now()), signal);
     }
   });
 }

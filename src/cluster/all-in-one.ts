@@ -19,6 +19,7 @@ import { bootstrapKeeper } from './bootstrap-keeper.ts';
 import { type ClusterAddresses, ensureBootstrapObjects, publishAuthentication } from './bootstrap-objects.ts';
 import { runCompactor } from './compactor.ts';
 import { ControlPlane } from './control-plane.ts';
+import { dialectUser } from './controller-users.ts';
 import { controllersOf, pretendClusterCidr } from './controllers.ts';
 import { admissionOptions, type AdmissionFlags } from './admission.ts';
 import { openAuditor, type AuditOptions } from './audit.ts';
@@ -312,7 +313,13 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   if (dockerSocket !== undefined) {
     const informers = control.caches;
     resources.use(
-      await serveDocker({ client: api.clientOf(admin, 'docker'), informers, socketPath: dockerSocket, clock, log }),
+      await serveDocker({
+        client: api.clientOf(dialectUser('docker'), 'docker'),
+        informers,
+        socketPath: dockerSocket,
+        clock,
+        log,
+      }),
     );
   }
   await dir.announce(server);

@@ -25,7 +25,7 @@ test('every controller acts under an account of its own that the default policy 
     ...(await cluster.client.list(RoleBinding, { signal })).items,
   ];
   const accounts = new Set(bindings.flatMap(({ subjects = [] }) => subjects.map(({ name }) => name)));
-  for (const name of [...names, 'bootstrap-keeper']) {
+  for (const name of [...names, 'bootstrap-keeper', 'docker-dialect']) {
     const account = controllerUser(name).username.split(':').at(-1) ?? '';
     assert.ok(accounts.has(account), `${name} has no role: give its account rules in authorization/policy`);
   }

@@ -17,6 +17,9 @@ const accounts: Readonly<Record<string, string>> = {
   'taint-eviction-controller': 'node-controller',
 };
 
+/** As whom a dialect's requests come: whoever may open its socket may do what it does, and nothing else. */
+export const dialectUser = (dialect: string): UserInfo => controllerUser(`${dialect}-dialect`);
+
 /** Each controller's own identity, with the rights of its role and no others (`authorization/policy/`). */
 export function controllerUser(controller: string): UserInfo {
   const account = accounts[controller] ?? controller;

@@ -80,7 +80,10 @@ test('a stranger learns that the server is healthy, and nothing else', async () 
 
 test('a certificate says who one is: its name is the user, its organizations the groups', async () => {
   using someone = api.as(await certificate({ commonName: 'ann', organizations: ['dev', 'ops'] }));
-  assert.deepEqual(await whoIs(someone), { username: 'ann', groups: ['dev', 'ops', 'system:authenticated'] });
+  const { username, groups, extra } = await whoIs(someone);
+  assert.deepEqual([username, groups], ['ann', ['dev', 'ops', 'system:authenticated']]);
+  const [id] = Object.values((extra ?? {}) as Readonly<Record<string, readonly string[]>>).flat();
+  assert.match(id ?? '', /^X509SHA256=[0-9a-f]{64}$/);
   assert.deepEqual(await refused(someone), [
     403,
     'Forbidden',

@@ -20,14 +20,17 @@ const credentials = ({ certificate }: Credential) => ({
 test('a certificate of the authority says user and groups, whatever characters they have', async () => {
   const authenticator = clientCertificateAuthenticator(authority.certificate, new VirtualClock(start));
   const alice = await issue('client', 'alice, O=system:masters', ['dev', 'system:x\nO=system:masters']);
-  const expected = { username: 'alice, O=system:masters', groups: ['dev', 'system:x\nO=system:masters'] };
+  const fingerprint = new X509Certificate(alice.certificate).fingerprint256.replaceAll(':', '').toLowerCase();
+  const expected = {
+    username: 'alice, O=system:masters',
+    groups: ['dev', 'system:x\nO=system:masters'],
+    extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] },
+  };
   assert.deepEqual(await authenticator.authenticate(credentials(alice)), expected);
   assert.deepEqual(await authenticator.authenticate(credentials(alice)), expected);
   const node = await issue('peer', 'system:node:n1', ['system:nodes']);
-  assert.deepEqual(await authenticator.authenticate(credentials(node)), {
-    username: 'system:node:n1',
-    groups: ['system:nodes'],
-  });
+  const known = await authenticator.authenticate(credentials(node));
+  assert.deepEqual([known?.username, known?.groups], ['system:node:n1', ['system:nodes']]);
   assert.equal(await authenticator.authenticate({ headers: {}, peerCertificate: undefined }), undefined);
 });
 

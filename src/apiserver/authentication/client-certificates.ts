@@ -13,6 +13,8 @@ interface Known {
   readonly until: number;
 }
 
+const fingerprintOf = (der: Uint8Array): string => createHash('sha256').update(der).digest('hex');
+
 /**
  * Users come with a certificate of the cluster's authority: the common name is the user, the organizations are the
  * groups. TLS has checked the chain already; signature, purpose and dates are checked here once more, because a
@@ -43,7 +45,11 @@ export function clientCertificateAuthenticator(authorityPem: string, clock: Cloc
       throw unauthorized('The client certificate must have exactly one common name: the user');
     }
     return {
-      user: { username: name, groups: groups === undefined ? [] : [groups].flat() },
+      user: {
+        username: name,
+        groups: groups === undefined ? [] : [groups].flat(),
+        extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprintOf(der)}`] },
+      },
       from: certificate.validFromDate.getTime(),
       until: certificate.validToDate.getTime(),
     };
@@ -52,7 +58,7 @@ export function clientCertificateAuthenticator(authorityPem: string, clock: Cloc
   return {
     async authenticate({ peerCertificate }) {
       if (peerCertificate === undefined) return undefined;
-      const fingerprint = createHash('sha256').update(peerCertificate).digest('base64');
+      const fingerprint = fingerprintOf(peerCertificate);
       let found = known.get(fingerprint);
       if (found === undefined) {
         found = read(peerCertificate);

@@ -346,6 +346,36 @@ test('reviewAccess() refuses questions that name nobody or nothing', async () =>
   );
 });
 
+test('a review may say what a list is narrowed to: a node may list its own pods', async () => {
+  await using api = await open();
+  const ask = async (fieldSelector: object) => {
+    const resourceAttributes = { verb: 'list', resource: 'pods', fieldSelector };
+    return (await reviewSelfAccess({ spec: { resourceAttributes } }, node, api.access.authorizer)).status;
+  };
+  assert.equal((await ask({ rawSelector: 'spec.nodeName=n1' }))?.allowed, true);
+  assert.equal(
+    (await ask({ requirements: [{ key: 'spec.nodeName', operator: 'In', values: ['n1'] }] }))?.allowed,
+    true,
+  );
+  assert.deepEqual(await ask({ rawSelector: 'spec.nodeName=n2' }), {
+    allowed: false,
+    reason: 'can only list/watch pods with spec.nodeName field selector',
+  });
+  const fields = (error: unknown) =>
+    error instanceof StatusError ? error.details?.causes?.map(({ field }) => field) : undefined;
+  for (const [selector, field] of [
+    [{ rawSelector: 'a=b', requirements: [{ key: 'a', operator: 'Exists' }] }, 'rawSelector'],
+    [{}, 'requirements'],
+    [{ requirements: [{ key: 'a', operator: 'In' }] }, 'requirements[0].values'],
+    [{ requirements: [{ key: 'a', operator: 'Exists', values: ['x'] }] }, 'requirements[0].values'],
+  ] as const) {
+    await assert.rejects(ask(selector), (error: unknown) => {
+      assert.deepEqual(fields(error), [`spec.resourceAttributes.fieldSelector.${field}`]);
+      return true;
+    });
+  }
+});
+
 test('reviewRules() lists what the caller may do, and says so where it cannot', async () => {
   await using api = await open();
   const { status } = await reviewRules({ spec: { namespace: 'shop' } }, alice, api.access.reviewed);

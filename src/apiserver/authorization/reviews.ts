@@ -1,5 +1,7 @@
 import type { PolicyRule } from '#api/rbac/types.generated.ts';
 import type {
+  FieldSelectorAttributes,
+  LabelSelectorAttributes,
   LocalSubjectAccessReview,
   NonResourceAttributes,
   ResourceAttributes,
@@ -11,7 +13,8 @@ import type {
 } from '#api/authorization/types.generated.ts';
 import type { SelfSubjectReview } from '#api/authentication/types.generated.ts';
 import type { UserInfo } from '#client/client.ts';
-import { invalid, required, type FieldError } from '#machinery/field-error.ts';
+import { forbidden, invalid, required, type FieldError } from '#machinery/field-error.ts';
+import { FieldSelector, parseFieldSelector, type FieldTerm } from '#machinery/field-selector.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { badRequest, invalidObject } from '#machinery/status-error.ts';
 import type { Attributes } from '../request.ts';
@@ -130,7 +133,40 @@ function checkAttributes(
       ),
     );
   }
+  problems.push(...selectorProblems(resource));
   if (problems.length > 0) throw invalidObject({ group: 'authorization.k8s.io', kind }, '', problems);
+}
+
+/** Source: kubernetes pkg/apis/authorization/validation. */
+function selectorProblems(resource: ResourceAttributes | undefined): readonly FieldError[] {
+  const path = 'spec.resourceAttributes';
+  const check = (field: string, selector: FieldSelectorAttributes | LabelSelectorAttributes | undefined) => {
+    if (selector === undefined) return [];
+    const { rawSelector = '', requirements = [] } = selector;
+    if (rawSelector !== '' && requirements.length > 0) {
+      return [invalid(`${field}.rawSelector`, rawSelector, 'may not specified at the same time as requirements')];
+    }
+    if (rawSelector === '' && requirements.length === 0) {
+      return [required(`${field}.requirements`, `when ${field} is specified, requirements or rawSelector is required`)];
+    }
+    return requirements.flatMap(({ key, operator, values = [] }, index): readonly FieldError[] => {
+      const at = `${field}.requirements[${index}]`;
+      const needsValues = operator === 'In' || operator === 'NotIn';
+      return [
+        ...(key === '' ? [required(`${at}.key`, 'must be specified')] : []),
+        ...(needsValues && values.length === 0
+          ? [required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'")]
+          : []),
+        ...(!needsValues && values.length > 0
+          ? [forbidden(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")]
+          : []),
+      ];
+    });
+  };
+  return [
+    ...check(`${path}.fieldSelector`, resource?.fieldSelector),
+    ...check(`${path}.labelSelector`, resource?.labelSelector),
+  ];
 }
 
 async function decide(
@@ -149,12 +185,33 @@ function pathAttributes(user: UserInfo, { path = '', verb = '' }: NonResourceAtt
   return { user, verb, path, kind: undefined, namespace: undefined, name: undefined, subresource: undefined };
 }
 
+/** A selector that cannot be read narrows nothing, as if it were not there: upstream's fallback. */
+function fieldsOf(selector: FieldSelectorAttributes | undefined): FieldSelector | undefined {
+  if (selector === undefined) return undefined;
+  const { rawSelector = '', requirements = [] } = selector;
+  if (rawSelector !== '') {
+    try {
+      return parseFieldSelector(rawSelector);
+    } catch {
+      return undefined;
+    }
+  }
+  const terms = requirements.flatMap(({ key, operator, values = [] }): readonly FieldTerm[] => {
+    const [value] = values;
+    if (value === undefined || values.length > 1 || (operator !== 'In' && operator !== 'NotIn')) return [];
+    return [{ field: key, equal: operator === 'In', value }];
+  });
+  return terms.length === 0 ? undefined : new FieldSelector(terms);
+}
+
 const given = (text: string | undefined) => (text === undefined || text === '' ? undefined : text);
 
 function objectAttributes(user: UserInfo, asked: ResourceAttributes): Attributes {
+  const fields = fieldsOf(asked.fieldSelector);
   return {
     user,
     verb: asked.verb ?? '',
+    ...(fields === undefined ? {} : { fields }),
     kind: kindNamed(
       asked.group ?? '',
       asked.version ?? '*',

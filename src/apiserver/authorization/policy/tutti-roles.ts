@@ -12,6 +12,11 @@ export const tuttiRules: Readonly<Record<string, readonly PolicyRule[]>> = {
   'job-controller': [may('delete', 'batch', 'jobs')],
   'pod-garbage-collector': [may('update', '', 'pods/status')],
   'token-secrets': [may('get list watch update delete', '', 'secrets'), may('get list watch', '', 'serviceaccounts')],
+  'docker-dialect': [
+    may('get list watch create patch delete', '', 'pods'),
+    may('create', '', 'pods/attach pods/exec pods/portforward'),
+    may('get', '', 'pods/log'),
+  ],
   'event-expiry': [may('get list watch delete', '', 'events')],
   rebalancer: [may('create', '', 'pods/eviction'), mayRecordEvents],
   'bootstrap-keeper': [

@@ -70,3 +70,15 @@ test('a client that opens and cancels streams without end loses its connection, 
   await closed;
   await isWell(server);
 });
+
+test('an HTTP/2 connection with nothing under way is let go, one with a watch is not', async () => {
+  await using server = await testServer({ keepAliveMs: 200 });
+  const idle = connectHttp2(server.url, { ca: server.ca.certificate });
+  const busy = connectHttp2(server.url, { ca: server.ca.certificate });
+  const watch = busy.request({ ':path': '/api/v1/configmaps?watch=true', authorization: 'Bearer admin' });
+  await once(watch, 'response');
+  await once(idle, 'close');
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  assert.equal(busy.closed, false);
+  busy.destroy();
+});

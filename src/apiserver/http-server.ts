@@ -16,6 +16,8 @@ export const limits = {
   headerPairsMax: 200,
   handshakeMsMax: 10_000,
   headersMsMax: 10_000,
+  /** How often slow HTTP/1.1 clients are looked for: they have so much more time than `headersMsMax`. */
+  headersCheckMs: 2_000,
   keepAliveMsMax: 120_000,
   /** Streams a client may cancel at once, and then a second, before its connection is closed (CVE-2023-44487). */
   resetsBurst: 1_000,
@@ -42,6 +44,8 @@ export interface HttpServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** How long a connection may be idle; see `limits.keepAliveMsMax`. */
+  readonly keepAliveMs?: number | undefined;
   readonly log: Log;
 }
 
@@ -52,7 +56,10 @@ export class HttpServer implements AsyncDisposable {
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Http2SecureServer, router: Router, log: Log) {
+  private constructor(
+    server: Http2SecureServer,
+    { router, log, keepAliveMs = limits.keepAliveMsMax }: HttpServerOptions,
+  ) {
     this.#server = server;
     this.#router = router;
     server.on('request', (req: HttpRequest, res: HttpResponse) => void router.handle(req, res));
@@ -62,6 +69,14 @@ export class HttpServer implements AsyncDisposable {
     );
     server.on('session', (session) => {
       this.#sessions.add(session);
+      let open = 0;
+      session.on('stream', (stream) => {
+        open++;
+        stream.once('close', () => open--);
+      });
+      session.setTimeout(keepAliveMs, () => {
+        if (open === 0) session.close();
+      });
       session.on('close', () => this.#sessions.delete(session));
       session.on('error', (error) => log.debug('HTTP/2 connection failed', { error }));
     });
@@ -99,11 +114,12 @@ export class HttpServer implements AsyncDisposable {
       http1Options: {
         maxHeaderSize: limits.headerBytesMax,
         headersTimeout: limits.headersMsMax,
+        connectionsCheckingInterval: limits.headersCheckMs,
         keepAliveTimeout: limits.keepAliveMsMax,
       },
     } as Parameters<typeof createSecureServer>[0]);
     server.maxConnections = limits.connectionsMax;
-    const self = new HttpServer(server, options.router, options.log);
+    const self = new HttpServer(server, options);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(options.port, options.host, () => {

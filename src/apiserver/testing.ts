@@ -35,6 +35,7 @@ export interface TestServerOptions
   readonly store?: Store;
   readonly clock?: Clock;
   readonly log?: Log;
+  readonly keepAliveMs?: number;
 }
 
 /** An API over an in-memory store, running. */
@@ -82,6 +83,7 @@ export async function testServer(options: TestServerOptions = {}) {
     clientAuthority: ca.certificate,
     host: '127.0.0.1',
     port: 0,
+    keepAliveMs: options.keepAliveMs,
     log: options.log ?? silentLog,
   });
   return {

@@ -334,6 +334,13 @@ function webSocket(path: string, who: string): Promise<boolean> {
 }
 
 test('into a pod leads the right to create, by WebSocket and SPDY, GET and POST alike', async () => {
+  // Somebody may get these, and nothing more: a door that went by the method of the request would let them in.
+  const getter = { ...userOf('getter'), group: '', resource: 'pods/exec', namespace: home, name: 'thing' };
+  const asked = { ...getter, user: getter.username };
+  assert.deepEqual(
+    [mayDo(policy, { ...asked, verb: 'get' }), mayDo(policy, { ...asked, verb: 'create' })],
+    [true, false],
+  );
   const wrong: string[] = [];
   let count = 0;
   const check = async (what: string, expected: boolean, actual: Promise<boolean>) => {

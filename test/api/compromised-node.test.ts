@@ -54,6 +54,12 @@ async function prepare(): Promise<void> {
       },
     });
     await api.json('POST', shop('secrets'), { metadata: { name: `${name}-disk` } });
+    const attachment = {
+      attacher: 'd',
+      nodeName: nodeName === '' ? 'nobody' : nodeName,
+      source: { persistentVolumeName: name },
+    };
+    await api.json('POST', '/apis/storage.k8s.io/v1/volumeattachments', { metadata, spec: attachment });
     if (nodeName === '') continue;
     await api.json('POST', shop('pods'), {
       metadata,
@@ -181,7 +187,7 @@ const everywhere: readonly (readonly [verbs: string, resources: string])[] = [
 /** With the name of what belongs to the node. */
 const ofItsOwn: readonly (readonly [verbs: string, resources: string])[] = [
   ['get list watch', 'secrets configmaps'],
-  ['get', 'pods persistentvolumeclaims persistentvolumes'],
+  ['get', 'pods persistentvolumeclaims persistentvolumes volumeattachments.storage.k8s.io'],
   ['list watch delete', 'pods'],
   ['update patch', 'pods/status persistentvolumeclaims/status'],
   ['create', 'pods/eviction'],
@@ -251,7 +257,7 @@ async function surprises(as: RawApi, tried: readonly Verb[] = verbs): Promise<re
       wrong.push(`${verb} ${resource.name}.${resource.group} ${name} ${fields}: ${code} ${message}`);
     }
   };
-  await Promise.all(Array.from({ length: 12 }, work));
+  await Promise.all(Array.from({ length: 32 }, work));
   return wrong;
 }
 

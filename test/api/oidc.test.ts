@@ -161,6 +161,9 @@ test('a front proxy is believed, and nobody else who says the same', async () =>
     uid: 'u-9',
     extra: { scopes: ['read'] },
   });
+  const odd = { ...headers, 'x-remote-group': 'a,system:masters' };
+  const { groups } = (await proxy.json<Who>('POST', url, body, odd)).status.userInfo;
+  assert.deepEqual(groups, ['a,system:masters', 'system:authenticated'], 'a comma is part of a name');
   assert.equal((await proxy.send('POST', url, body)).code, 401, 'by itself it is nobody');
 
   using user = api.as(await certificateOf(cluster.dataDir, { commonName: 'front-proxy-client' }));

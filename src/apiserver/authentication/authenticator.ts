@@ -4,6 +4,8 @@ import type { UserInfo } from '#client/client.ts';
 /** What can prove who a caller is. */
 export interface Credentials {
   readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, as they were sent. */
+  readonly rawHeaders?: readonly string[];
   /** DER of the client certificate, if TLS has verified one against our CA. */
   readonly peerCertificate: Uint8Array | undefined;
 }

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '#lib/clock.ts';
 import type { UserInfo } from '#client/client.ts';
 import type { Authenticator } from './authenticator.ts';
+import { headerValues, prefixedValues } from './header-values.ts';
 
 /** The names that a front proxy's certificate may have, and the headers in which it says who calls. */
 export const requestHeaders = {
@@ -36,45 +36,26 @@ export function requestHeaderAuthenticator(authorityPem: string, clock: Clock): 
   }
 
   return {
-    async authenticate({ headers, peerCertificate }) {
+    async authenticate({ headers, rawHeaders = [], peerCertificate }) {
       if (peerCertificate === undefined || headers[requestHeaders.username] === undefined) return undefined;
       let known = trusted.get(peerCertificate);
       if (known === undefined) trusted.set(peerCertificate, (known = check(peerCertificate)));
       const now = clock.now();
       if (known === false || now < known.from || now > known.until) return undefined;
-      return userIn(headers);
+      return userIn(rawHeaders);
     },
   };
 }
 
-function userIn(headers: IncomingHttpHeaders): UserInfo | undefined {
-  const [username] = all(headers[requestHeaders.username]);
+function userIn(raw: readonly string[]): UserInfo | undefined {
+  const [username] = headerValues(raw, requestHeaders.username);
   if (username === undefined) return undefined;
-  const [uid] = all(headers[requestHeaders.uid]);
-  const extra = Object.fromEntries(
-    Object.entries(headers)
-      .filter(([name]) => name.startsWith(requestHeaders.extraPrefix))
-      .map(([name, values]) => [keyOf(name.slice(requestHeaders.extraPrefix.length)), all(values)]),
-  );
+  const [uid] = headerValues(raw, requestHeaders.uid);
+  const extra = prefixedValues(raw, requestHeaders.extraPrefix);
   return {
     username,
-    groups: all(headers[requestHeaders.group]),
+    groups: headerValues(raw, requestHeaders.group),
     ...(uid === undefined ? {} : { uid }),
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };
-}
-
-/** Several headers of one name arrive joined by commas. */
-function all(value: string | readonly string[] | undefined): readonly string[] {
-  const values = typeof value === 'string' ? value.split(',') : (value ?? []);
-  return values.map((each) => each.trim()).filter((each) => each !== '');
-}
-
-/** Keys that are no header names are percent-encoded. */
-function keyOf(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -21,6 +21,7 @@ export class Callers {
   async identify(req: HttpRequest, path: string): Promise<UserInfo> {
     const user = await this.#authenticator.authenticate({
       headers: req.headers,
+      rawHeaders: req.rawHeaders,
       peerCertificate: this.#certificateOf(socketOf(req)),
     });
     if (user !== undefined) return user;

@@ -2,6 +2,7 @@ import type { UserInfo } from '#client/client.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { badRequest } from '#machinery/status-error.ts';
 import type { Api } from '../api.ts';
+import { headerValues, prefixedValues } from '../authentication/header-values.ts';
 import { allAuthenticated } from '../authentication/union.ts';
 import type { HttpRequest } from './exchange.ts';
 
@@ -30,15 +31,16 @@ const extras = pseudoKind('authentication.k8s.io', 'userextras');
  * As whom a request is to be served: its caller, or whom the `Impersonate-…` headers name if the caller may speak for
  * them. Throws Forbidden. Source: k8s.io/apiserver/pkg/endpoints/filters/impersonation.go.
  */
-export async function effectiveUser(api: Api, caller: UserInfo, { headers }: HttpRequest): Promise<UserInfo> {
-  const name = one(headers['impersonate-user']);
+export async function effectiveUser(api: Api, caller: UserInfo, { rawHeaders }: HttpRequest): Promise<UserInfo> {
+  const [name] = headerValues(rawHeaders, 'impersonate-user');
+  const [uid] = headerValues(rawHeaders, 'impersonate-uid');
   const asked = {
-    groups: all(headers['impersonate-group']),
-    uid: one(headers['impersonate-uid']),
-    extra: Object.entries(headers).filter(([key]) => key.startsWith(extraPrefix)),
+    groups: headerValues(rawHeaders, 'impersonate-group'),
+    uid,
+    extra: prefixedValues(rawHeaders, extraPrefix),
   };
   if (name === undefined) {
-    if (asked.groups.length > 0 || asked.uid !== undefined || asked.extra.length > 0) {
+    if (asked.groups.length > 0 || asked.uid !== undefined || Object.keys(asked.extra).length > 0) {
       throw badRequest('requested [groups, uid or extra] for impersonation without requesting a user');
     }
     return caller;
@@ -59,11 +61,9 @@ export async function effectiveUser(api: Api, caller: UserInfo, { headers }: Htt
   else await check(serviceAccounts, { namespace: account[1]!, name: account[2]! });
   for (const group of asked.groups) await check(groups, { name: group });
   if (asked.uid !== undefined) await check(uids, { name: asked.uid });
-  const extra: Record<string, readonly string[]> = {};
-  for (const [key, value] of asked.extra) {
-    const field = decodeURIComponent(key.slice(extraPrefix.length));
-    for (const each of all(value)) await check(extras, { subresource: field, name: each });
-    extra[field] = all(value);
+  const { extra } = asked;
+  for (const [field, values] of Object.entries(extra)) {
+    for (const value of values) await check(extras, { subresource: field, name: value });
   }
   return {
     username: name,
@@ -79,14 +79,4 @@ function groupsOf(name: string, namespace: string | undefined, asked: readonly s
     return ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, allAuthenticated];
   }
   return [...asked, allAuthenticated];
-}
-
-function one(value: string | readonly string[] | undefined): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function all(value: string | readonly string[] | undefined): readonly string[] {
-  if (value === undefined || value === '') return [];
-  // Several headers of one name arrive joined by commas.
-  return typeof value === 'string' ? value.split(',').map((each) => each.trim()) : value;
 }

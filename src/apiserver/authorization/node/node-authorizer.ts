@@ -81,8 +81,7 @@ function judge(node: string, attributes: Attributes, rules: readonly PolicyRule[
     case 'storage.k8s.io/csinodes':
       return judgeCsiNode(node, attributes);
     case 'storage.k8s.io/volumeattachments':
-      // Nothing attaches volumes here yet, so that none can be related to a node.
-      return refused(`no relationship found between node '${node}' and this object`);
+      return judgeGet(attributes, 'volumeattachments');
     case 'resource.k8s.io/resourceslices':
       return judgeSlice(node, attributes);
     case '/nodes':

@@ -1,6 +1,7 @@
 import { PersistentVolume } from '#api/core/persistent-volume.ts';
 import { isMirror, referencesOf, secretsOfVolume } from '#api/core/pod-references.ts';
 import { Pod } from '#api/core/pod.ts';
+import { VolumeAttachment } from '#api/storage/volume-attachment.ts';
 import { keyOf } from '#machinery/object.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { CacheFollower } from '../../watch-cache/cache-follower.ts';
@@ -13,7 +14,8 @@ export type Related =
   | 'persistentvolumeclaims'
   | 'persistentvolumes'
   | 'serviceaccounts'
-  | 'resourceclaims';
+  | 'resourceclaims'
+  | 'volumeattachments';
 
 /**
  * Which objects the pods of each node name: kept in step with the watch cache, from the first node's first question on.
@@ -26,6 +28,8 @@ export class NodeGraph {
   /** Names of volumes by the Secret that they take, and the claim of each. */
   readonly #volumesBySecret = new Map<string, Set<string>>();
   readonly #claims = new Map<string, string>();
+  /** The node that each attachment is to. */
+  readonly #attachments = new Map<string, string>();
   readonly #followers: readonly CacheFollower[];
 
   constructor(registry: Registry) {
@@ -48,6 +52,13 @@ export class NodeGraph {
           if (volume !== undefined) this.#learn(volume);
         },
       }),
+      new CacheFollower<VolumeAttachment>(registry.of(VolumeAttachment).cache, {
+        reset: () => this.#attachments.clear(),
+        changed: (attachment, previous) => {
+          if (attachment === undefined) this.#attachments.delete(previous?.metadata?.name ?? '');
+          else this.#attachments.set(attachment.metadata?.name ?? '', attachment.spec.nodeName);
+        },
+      }),
     ]; // each hears of its own kind
   }
 
@@ -61,6 +72,7 @@ export class NodeGraph {
 
   /** True if a pod on `node` leads to the object. `key`: `namespace/name`, or `name`. */
   isRelated(node: string, resource: Related, key: string): boolean {
+    if (resource === 'volumeattachments') return this.#attachments.get(key) === node;
     if (resource === 'persistentvolumes') return this.#holdsVolume(node, key);
     if (this.#nodes.get(`${resource} ${key}`)?.has(node) === true) return true;
     if (resource !== 'secrets') return false;

@@ -125,6 +125,14 @@ export const samples = {
   ingressClass: { metadata: { name: 'web' }, spec: { controller: 'example.com/web' } },
   networkPolicy: { metadata, spec: { podSelector: {} } },
   runtimeClass: { metadata: { name: 'plain' }, handler: 'runc' },
+  flowSchema: {
+    metadata: { name: 'web' },
+    spec: { priorityLevelConfiguration: { name: 'global-default' }, matchingPrecedence: 1000 },
+  },
+  priorityLevelConfiguration: {
+    metadata: { name: 'web' },
+    spec: { type: 'Limited', limited: { nominalConcurrencyShares: 5, limitResponse: { type: 'Reject' } } },
+  },
   storageDriver: { metadata: { name: 'd.example.com' }, spec: {} },
   storageNode: {
     metadata: { name: 'n1' },

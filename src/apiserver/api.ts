@@ -36,6 +36,7 @@ import { createObject } from './verbs/create.ts';
 import { deleteListed, deleteObject, type DeletionOptions } from './verbs/delete.ts';
 import { deletionOf, evictPod } from './verbs/eviction.ts';
 import { answerReview, isReview, type ReviewSources } from './verbs/reviews.ts';
+import { putObject } from './verbs/put.ts';
 import { scaleOf, scaled } from './verbs/scale.ts';
 import { updateObject, type Wanted } from './verbs/update.ts';
 import type { Ledger, Pipeline, WriteCall, WriteHook } from './verbs/pipeline.ts';
@@ -367,6 +368,23 @@ export class Api implements AsyncDisposable {
       translates ? async (old) => toStored(await change(fromStored(old))) : change,
     );
     return fromStored(written);
+  }
+
+  /** PUT of a whole object: what is not there is made, where the kind allows that. */
+  async put<T extends ApiObject>(
+    target: Target<T> & { readonly name: string },
+    body: () => Promise<T>,
+    { dryRun, fieldManager }: WriteParameters,
+    context: RequestContext,
+  ): Promise<AppliedObject<T>> {
+    const attributes = attributesOf('update', target, context.user);
+    await this.authorize(attributes, context.audit);
+    const { stored, toStored, fromStored } = this.#face(target.kind);
+    const call: WriteCall<T> = { kind: stored, attributes, context, dryRun, fieldManager };
+    const { object, created } = await putObject(this.#pipeline, call, refOf(target), toStored(await body()), () =>
+      this.authorize(attributesOf('create', target, context.user)),
+    );
+    return { object: fromStored(object), created };
   }
 
   /** A configuration, whose author is named by `fieldManager`. Throws Conflict where others manage what it sets. */

@@ -54,6 +54,8 @@ export interface AllInOneOptions {
   readonly admission?: AdmissionFlags;
   /** How long events are kept; three days unless given. */
   readonly eventTtlMs?: number | undefined;
+  /** How long a past revision can be read at least; five minutes unless given. */
+  readonly compactEveryMs?: number | undefined;
   /** Requests over HTTP that run at once. */
   readonly requestsInFlightMax?: number | undefined;
   readonly logLevel: LogLevel;
@@ -262,7 +264,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const loops = [
     control.follow(stop.signal),
     control.lead(stop.signal),
-    runCompactor(store, clock, log, stop.signal),
+    runCompactor({ store, clock, log, everyMs: options.compactEveryMs }, stop.signal),
     releaseIdleMemory({ clock, log }, stop.signal),
   ];
   resources.defer(async () => {

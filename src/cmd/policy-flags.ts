@@ -7,6 +7,7 @@ export interface PolicyFlags {
   readonly admissionControlConfigFile?: string;
   readonly enableAdmissionPlugins?: readonly string[];
   readonly eventTtl?: number;
+  readonly etcdCompactionInterval?: number;
 }
 
 const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -32,6 +33,10 @@ export const policyFlags: readonly Option[] = [
     optionalPlugins,
   ),
   new Option('--event-ttl <duration>', 'how long events are kept (72h)').argParser(durationMs('--event-ttl')),
+  new Option(
+    '--etcd-compaction-interval <duration>',
+    'how long past revisions can be listed and watched from (5m)',
+  ).argParser(durationMs('--etcd-compaction-interval')),
 ];
 
 export function admissionFlagsOf(flags: PolicyFlags): AdmissionFlags {

@@ -60,6 +60,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly view?: View;
   /** Verbs in discovery; the full set unless given (reviews only take `create`). */
   readonly verbs?: readonly string[];
+  /** A PUT of an object that is not there makes it. Source: upstream's strategies (AllowCreateOnUpdate). */
+  readonly createsOnUpdate?: boolean;
   /** `metadata.generation` rises when anything but metadata and status changes. Off for kinds upstream leaves at none. */
   readonly hasGeneration?: boolean;
   /**

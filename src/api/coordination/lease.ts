@@ -13,6 +13,7 @@ export const Lease: Kind<Lease> = {
   plural: 'leases',
   singular: 'lease',
   namespaced: true,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.coordination.v1.Lease');
   },

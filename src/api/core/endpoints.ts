@@ -18,6 +18,7 @@ export const Endpoints: Kind<Endpoints> = {
   singular: 'endpoints',
   shortNames: ['ep'],
   namespaced: true,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.core.v1.Endpoints');
   },

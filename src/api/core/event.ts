@@ -15,6 +15,7 @@ export const Event: Kind<Event> = {
   singular: 'event',
   shortNames: ['ev'],
   namespaced: true,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.core.v1.Event');
   },

@@ -19,6 +19,7 @@ export const LimitRange: Kind<LimitRange> = {
   singular: 'limitrange',
   shortNames: ['limits'],
   namespaced: true,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.core.v1.LimitRange');
   },

@@ -16,6 +16,7 @@ export const Service: Kind<Service> = {
   shortNames: ['svc'],
   categories: ['all'],
   namespaced: true,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.core.v1.Service');
   },

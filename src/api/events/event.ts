@@ -18,6 +18,7 @@ export const Event: Kind<Event> = {
   singular: 'event',
   shortNames: ['ev'],
   namespaced: true,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.events.v1.Event');
   },

@@ -16,6 +16,7 @@ export const RuntimeClass: Kind<RuntimeClass> = {
   plural: 'runtimeclasses',
   singular: 'runtimeclass',
   namespaced: false,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.node.v1.RuntimeClass');
   },

@@ -13,6 +13,7 @@ export const ClusterRoleBinding: Kind<ClusterRoleBinding> = {
   plural: 'clusterrolebindings',
   singular: 'clusterrolebinding',
   namespaced: false,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.rbac.v1.ClusterRoleBinding');
   },

@@ -16,6 +16,7 @@ export const ClusterRole: Kind<ClusterRole> = {
   plural: 'clusterroles',
   singular: 'clusterrole',
   namespaced: false,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.rbac.v1.ClusterRole');
   },

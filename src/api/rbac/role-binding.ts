@@ -13,6 +13,7 @@ export const RoleBinding: Kind<RoleBinding> = {
   plural: 'rolebindings',
   singular: 'rolebinding',
   namespaced: true,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.rbac.v1.RoleBinding');
   },

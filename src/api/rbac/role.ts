@@ -13,6 +13,7 @@ export const Role: Kind<Role> = {
   plural: 'roles',
   singular: 'role',
   namespaced: true,
+  createsOnUpdate: true,
   get schema() {
     return definition('io.k8s.api.rbac.v1.Role');
   },

@@ -41,6 +41,19 @@ export class ResourceHandler {
     return this.#subresource(exchange, { ...target, name, subresource });
   }
 
+  /** A watch over a WebSocket. Throws before the handshake for what cannot be watched. */
+  async watchSocket(
+    exchange: Parameters<WatchHandler['watchSocket']>[0],
+    kind: Kind,
+    { namespace, name, subresource }: ResourcePath,
+    upgrade: Parameters<WatchHandler['watchSocket']>[3],
+  ): Promise<void> {
+    if (subresource !== undefined || (namespace !== undefined && !kind.namespaced)) throw unknownPath();
+    if (!(kind.verbs ?? allVerbs).includes('watch')) throw wrongMethod();
+    const also = name === undefined ? {} : { fieldSelector: `metadata.name=${name}` };
+    await this.#watches.watchSocket(exchange, { kind, namespace, name }, also, upgrade);
+  }
+
   async #collection(exchange: Exchange, target: Target<ApiObject>): Promise<void> {
     const { kind, namespace } = target;
     const verbs = kind.verbs ?? allVerbs;
@@ -147,6 +160,11 @@ export class ResourceHandler {
       const parameters = writeParameters(exchange, 'PatchOptions');
       const { object, created } = await this.#api.apply(target, config, parameters, exchange.context);
       return sendObject(exchange, created ? 201 : 200, representation, kind, object, this.#api.clock.now());
+    }
+    if (verb === 'update' && target.subresource === undefined) {
+      const parameters = writeParameters(exchange, 'UpdateOptions');
+      const put = await this.#api.put(target, () => readBodyAs(exchange, kind), parameters, exchange.context);
+      return sendObject(exchange, put.created ? 201 : 200, representation, kind, put.object, this.#api.clock.now());
     }
     const wanted = async () => {
       if (verb === 'patch') return patchedBy(kind, await readPatch(exchange), this.#reading(exchange));

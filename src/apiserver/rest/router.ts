@@ -14,6 +14,7 @@ import { anonymousUser } from '../authentication/union.ts';
 import { isLasting, workOf } from '../fairness/width.ts';
 import { OpenApiHandler } from '../openapi/handler.ts';
 import type { ConnectHandler } from '../streaming/connect.ts';
+import { upgradeOf } from '../streaming/upgrade.ts';
 import type { RequestContext } from '../request.ts';
 import { Callers } from './callers.ts';
 import { connectRequest, handlerOf, isConnect } from './connect-route.ts';
@@ -195,10 +196,6 @@ export class Router {
       trail = beginTrail(this.#api.auditor, req, info, { user: caller, auditId });
       const user = await effectiveUser(this.#api, caller, req);
       if (user !== caller) trail?.impersonates(user);
-      const kind = parsed.is === 'resource' ? this.#kindOf(parsed.resource) : undefined;
-      if (parsed.is !== 'resource' || kind === undefined || !isConnect(kind, parsed.resource)) {
-        throw badRequest('Upgrade request required: this path takes none');
-      }
       const context = {
         user,
         signal: controller.signal,
@@ -206,6 +203,15 @@ export class Router {
         warn: () => undefined,
         audit: trail,
       };
+      const kind = parsed.is === 'resource' ? this.#kindOf(parsed.resource) : undefined;
+      if (parsed.is === 'resource' && kind !== undefined && info.verb === 'watch' && upgradeOf(req) === 'websocket') {
+        const started = () => trail?.started(101);
+        await this.#resources.watchSocket({ req, query, context }, kind, parsed.resource, { socket, head, started });
+        return endTrail(trail, { code: 101, cause: undefined, abandoned: false });
+      }
+      if (parsed.is !== 'resource' || kind === undefined || !isConnect(kind, parsed.resource)) {
+        throw badRequest('Upgrade request required: this path takes none');
+      }
       const request = await connectRequest(this.#api, { context, query, method: req.method ?? 'GET' }, parsed.resource);
       const handler = handlerOf(this.#connect);
       trail?.started(101);

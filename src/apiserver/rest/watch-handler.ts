@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { invalidObject, tooManyRequests } from '#machinery/status-error.ts';
@@ -10,6 +12,7 @@ import { partialMetadataEncoder } from './partial-metadata.ts';
 import { encodingsOf } from './respond.ts';
 import { includeObjectOf, tableEncoder } from './table.ts';
 import { protobufEncoder, protobufStreamType } from './watch-protobuf.ts';
+import { streamWatchSocket } from './watch-socket.ts';
 import { objectEncoder, streamWatch, type EventEncoder, type LastChunk } from './watch-stream.ts';
 
 /** How long a watch lasts if the client does not say: a random time, so that they do not all end at once. Source: upstream. */
@@ -27,7 +30,7 @@ export class WatchHandler {
   readonly #last: LastChunk = {};
   readonly #flush: (fn: () => void) => void;
   readonly #stalledMs: number | undefined;
-  readonly #open = new Map<string, number>();
+  readonly #watches = new Map<string, number>();
 
   constructor(
     api: Api,
@@ -40,27 +43,64 @@ export class WatchHandler {
   }
 
   /** Throws TooManyRequests for a user who has too many already. */
-  async watch(exchange: Exchange, target: Target<ApiObject>, also: WatchParameters): Promise<void> {
-    const { username } = exchange.context.user;
-    const open = this.#open.get(username) ?? 0;
+  watch(exchange: Exchange, target: Target<ApiObject>, also: WatchParameters): Promise<void> {
+    return this.#counted(exchange.context.user.username, async () => {
+      const { watcher, encoder, encoding, signal } = await this.#open(exchange, target, also);
+      await streamWatch({ ...exchange, context: { ...exchange.context, signal } }, watcher, encoder, {
+        contentType: encoding === 'protobuf' ? protobufStreamType : jsonType,
+        flush: this.#flush,
+        last: this.#last,
+        stalledMs: this.#stalledMs,
+      });
+    });
+  }
+
+  /**
+   * The same over a WebSocket, an event a message; the handshake is made once the watch is open. `started` is called
+   * then.
+   */
+  async watchSocket(
+    exchange: Pick<Exchange, 'query' | 'context'> & { readonly req: IncomingMessage },
+    target: Target<ApiObject>,
+    also: WatchParameters,
+    { socket, head, started }: { readonly socket: Duplex; readonly head: Buffer; readonly started: () => void },
+  ): Promise<void> {
+    await this.#counted(exchange.context.user.username, async () => {
+      const { watcher, encoder, encoding, signal } = await this.#open(exchange, target, also);
+      const isBinary = encoding === 'protobuf';
+      started();
+      await streamWatchSocket({ req: exchange.req, socket, head }, watcher, encoder, {
+        isBinary,
+        flush: this.#flush,
+        signal,
+        stalledMs: this.#stalledMs,
+      });
+    });
+  }
+
+  async #counted(username: string, serve: () => Promise<void>): Promise<void> {
+    const open = this.#watches.get(username) ?? 0;
     if (open >= watchesPerUserMax) {
       throw tooManyRequests(
         `user ${JSON.stringify(username)} has ${open} watches open, which is as many as one may`,
         1,
       );
     }
-    this.#open.set(username, open + 1);
+    this.#watches.set(username, open + 1);
     try {
-      await this.#watch(exchange, target, also);
+      await serve();
     } finally {
-      const left = this.#open.get(username)! - 1;
-      if (left === 0) this.#open.delete(username);
-      else this.#open.set(username, left);
+      const left = this.#watches.get(username)! - 1;
+      if (left === 0) this.#watches.delete(username);
+      else this.#watches.set(username, left);
     }
   }
 
-  async #watch(exchange: Exchange, target: Target<ApiObject>, also: WatchParameters): Promise<void> {
-    const { query, req, context } = exchange;
+  async #open(
+    { query, req, context, begun }: Pick<Exchange, 'query' | 'context' | 'req' | 'begun'>,
+    target: Target<ApiObject>,
+    also: WatchParameters,
+  ) {
     const encodings = encodingsOf(target.kind).filter((each) => each !== 'yaml');
     const representation = negotiate(req.headers.accept, { shapes: watchShapes, encodings });
     const { timeoutSeconds, ...asked } = listParameters(query);
@@ -69,25 +109,20 @@ export class WatchHandler {
       .filter((text) => text !== undefined && text !== '')
       .join(',');
     const parameters: WatchParameters = { ...asked, fieldSelector };
-    const encoder = this.#encoder(target.kind, representation, exchange);
+    const encoder = this.#encoder(target.kind, representation, query);
     const watcher = await this.#api.watch(target, parameters, context);
-    exchange.begun?.();
+    begun?.();
     const ms =
       timeoutSeconds === undefined || timeoutSeconds === 0
         ? Math.round(watchMsMin * (1 + Math.random()))
         : timeoutSeconds * 1000;
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ms)]);
-    await streamWatch({ ...exchange, context: { ...context, signal } }, watcher, encoder, {
-      contentType: representation.encoding === 'protobuf' ? protobufStreamType : jsonType,
-      flush: this.#flush,
-      last: this.#last,
-      stalledMs: this.#stalledMs,
-    });
+    return { watcher, encoder, encoding: representation.encoding, signal };
   }
 
-  #encoder(kind: Kind, { encoding, shape, version }: Representation, exchange: Exchange): EventEncoder {
+  #encoder(kind: Kind, { encoding, shape, version }: Representation, query: URLSearchParams): EventEncoder {
     if (shape === 'Table') {
-      const include = includeObjectOf(exchange.query);
+      const include = includeObjectOf(query);
       return tableEncoder(kind, { version, include }, () => this.#api.clock.now());
     }
     const id = `${kind.group}/${kind.version}/${kind.plural} ${encoding} ${shape} ${version}`;

@@ -55,7 +55,7 @@ export function objectEncoder<T extends ApiObject>(kind: Kind<T>): EventEncoder<
   };
 }
 
-function lineOf<T extends ApiObject>(record: WatchRecord<T> | Bookmark, encoder: EventEncoder<T>): Buffer {
+export function lineOf<T extends ApiObject>(record: WatchRecord<T> | Bookmark, encoder: EventEncoder<T>): Buffer {
   if (!(record instanceof WatchRecord)) return encoder.bookmark(record.resourceVersion, record.initial);
   if (!encoder.shared) return encoder.object(record.type, record.item);
   let line = record.encoded.get(encoder);

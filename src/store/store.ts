@@ -20,7 +20,7 @@ export interface Entry {
   /** The revision that last wrote this key. */
   readonly modified: Revision;
   /** Why `value` is not what was committed (changed on disk, sealed with a lost key); undefined for all that is well. */
-  readonly unreadable?: string;
+  readonly unreadable?: string | undefined;
 }
 
 /**

@@ -121,12 +121,7 @@ export class EncryptedStore implements Store {
           }
         : entry;
     }
-    try {
-      return { ...entry, value: this.#opener.open(key, value) };
-    } catch (error) {
-      if (!(error instanceof Unreadable)) throw error;
-      return { ...entry, unreadable: error.message };
-    }
+    return new SealedEntry(entry, this.#opener);
   }
 
   #openedChange(change: Change): Change {
@@ -156,5 +151,47 @@ export function sealingOf(value: Uint8Array): Sealing {
     return { is: 'sealed', key: keyNameOf(value) };
   } catch {
     return { is: 'sealed', key: '' }; // damaged
+  }
+}
+
+/** Opened when somebody looks: who has written a value knows it, and most changes are one's own. */
+class SealedEntry implements Entry {
+  readonly #sealed: Entry;
+  readonly #opener: Opener;
+  #opened: { readonly value: Uint8Array; readonly unreadable: string | undefined } | undefined;
+
+  constructor(sealed: Entry, opener: Opener) {
+    this.#sealed = sealed;
+    this.#opener = opener;
+  }
+
+  get key(): Key {
+    return this.#sealed.key;
+  }
+  get created(): Revision {
+    return this.#sealed.created;
+  }
+  get modified(): Revision {
+    return this.#sealed.modified;
+  }
+  get value(): Uint8Array {
+    return this.#open().value;
+  }
+  get unreadable(): string | undefined {
+    return this.#open().unreadable;
+  }
+
+  #open() {
+    return (this.#opened ??= this.#tried());
+  }
+
+  #tried() {
+    const { key, value } = this.#sealed;
+    try {
+      return { value: this.#opener.open(key, value), unreadable: undefined };
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      return { value, unreadable: error.message };
+    }
   }
 }

@@ -143,7 +143,8 @@ function checkOrder(
 function removeValues(merged: Record<string, JsonValue>, key: string, values: JsonValue, path: string): void {
   const current = own(merged, key);
   if (!isList(values)) throw badRequest(`invalid patch format of primitive list at ${path}: not a list`);
-  if (isList(current)) merged[key] = current.filter((value) => !values.includes(value));
+  const removed = new Set(values);
+  if (isList(current)) merged[key] = current.filter((value) => !removed.has(value));
 }
 
 function mergeList(
@@ -165,11 +166,19 @@ function mergeList(
   if (elements.some((element) => own(element, '$patch') === 'replace')) {
     return plain.map((element) => withoutNullsAndDirectives(element) ?? null);
   }
-  const deleted = elements.filter((element) => own(element, '$patch') === 'delete');
-  const kept = current.filter((element) => !deleted.some((other) => sameElement(element, other, mergeKey)));
+  const nameOf = (element: JsonValue) => identityText(identityOf(element, mergeKey));
+  const deleted = new Set(elements.filter((element) => own(element, '$patch') === 'delete').map(nameOf));
+  const kept = deleted.size === 0 ? current : current.filter((element) => !deleted.has(nameOf(element)));
   const merged = [...kept];
+  // By name, as a patch may have as many elements as fit into it.
+  const places = new Map<string, number>();
+  const place = (element: JsonValue, index: number) => {
+    const name = nameOf(element);
+    if (!places.has(name)) places.set(name, index);
+  };
+  for (const [index, element] of merged.entries()) place(element, index);
   for (const element of plain) {
-    const index = merged.findIndex((other) => sameElement(other, element, mergeKey));
+    const index = places.get(nameOf(element)) ?? merged.length;
     const found = merged[index];
     if (isObject(found))
       merged[index] = mergeMap(
@@ -178,7 +187,10 @@ function mergeList(
         schema.items,
         `${path}[${mergeKey}=${JSON.stringify(element[mergeKey])}]`,
       );
-    else merged.push(withoutNullsAndDirectives(element) ?? null);
+    else {
+      place(element, merged.length);
+      merged.push(withoutNullsAndDirectives(element) ?? null);
+    }
   }
   return weave(merged, plain, kept, mergeKey);
 }
@@ -235,6 +247,17 @@ function weave(
 
 const identityOf = (element: JsonValue | undefined, mergeKey: string | undefined) =>
   mergeKey !== undefined && isObject(element) ? own(element, mergeKey) : element;
+
+/** The same text for values that are the same JSON, whatever the order of their keys. */
+function identityText(value: JsonValue | undefined): string {
+  return (
+    JSON.stringify(value, (_key, inner: unknown) =>
+      typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+        ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+        : inner,
+    ) ?? ''
+  );
+}
 
 const sameElement = (a: JsonValue | undefined, b: JsonValue | undefined, mergeKey: string | undefined) =>
   sameJson(identityOf(a, mergeKey), identityOf(b, mergeKey));

@@ -64,6 +64,7 @@ export function schemaOf(name: string): ObjectSchema | AnySchema {
   const row = pkg === runtimePackage ? { a: 'object' as const } : tableOf(pkg)[short];
   if (row === undefined) throw new Error(`unknown definition ${name}`);
   if (row.a === undefined) schema = new Definition(name, pkg, row);
+  else if (short.startsWith('JSONSchemaPropsOr')) schema = new SchemaOr(name, `${pkg}.JSONSchemaProps`);
   else schema = { type: 'any', ...(row.a === 'object' ? { object: true } : {}), name };
   resolved.set(name, schema);
   return schema;
@@ -77,6 +78,22 @@ function tableOf(pkg: string): Readonly<Record<string, Row>> {
     tables.set(pkg, table);
   }
   return table;
+}
+
+/** A JSON schema, or a boolean or list in its place: OpenAPI has no words for it. */
+class SchemaOr implements AnySchema {
+  readonly type = 'any';
+  readonly name: string;
+  readonly #objects: string;
+
+  constructor(name: string, objects: string) {
+    this.name = name;
+    this.#objects = objects;
+  }
+
+  get objects(): ObjectSchema {
+    return definition(this.#objects);
+  }
 }
 
 class Definition implements ObjectSchema {

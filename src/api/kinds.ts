@@ -1,4 +1,5 @@
 import type { Kind } from '#machinery/kind.ts';
+import { CustomResourceDefinition } from './apiextensions/custom-resource-definition.ts';
 import { ControllerRevision } from './apps/controller-revision.ts';
 import { DaemonSet } from './apps/daemon-set.ts';
 import { Deployment } from './apps/deployment.ts';
@@ -77,6 +78,7 @@ export const builtinKinds: readonly Kind[] = [
   Secret,
   Service,
   ServiceAccount,
+  CustomResourceDefinition,
   ControllerRevision,
   DaemonSet,
   Deployment,

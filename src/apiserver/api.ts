@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import { CustomResourceDefinition } from '#api/apiextensions/custom-resource-definition.ts';
 import { Binding } from '#api/core/binding.ts';
 import { Pod } from '#api/core/pod.ts';
 import { ServiceAccount } from '#api/core/service-account.ts';
@@ -21,10 +22,11 @@ import type { Fairness } from './fairness/fairness.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { refusal } from './authorization/refusal.ts';
 import { Catalog } from './catalog.ts';
+import { CustomResources } from './custom-resources/custom-resources.ts';
 import { metricsGroup, metricsKinds } from './metrics-api/kinds.ts';
 import { listMetrics, type MetricsSource } from './metrics-api/metrics-source.ts';
 import { faceOf, type Face } from './registry/face.ts';
-import { Registry } from './registry/registry.ts';
+import { Registry, type ConverterOf } from './registry/registry.ts';
 import type { Listing, Resource } from './registry/resource.ts';
 import { selectionOf } from './registry/selection.ts';
 import type { StoredObject } from './registry/stored-object.ts';
@@ -33,6 +35,7 @@ import type { Attributes, AuditEntry, RequestContext } from './request.ts';
 import { bindPod } from './verbs/binding.ts';
 import { applyObject, applyScale, type AppliedObject, type ApplyBody } from './verbs/apply.ts';
 import { createObject } from './verbs/create.ts';
+import { deleteAll } from './custom-resources/delete-all.ts';
 import { deleteListed, deleteObject, type DeletionOptions } from './verbs/delete.ts';
 import { deletionOf, evictPod } from './verbs/eviction.ts';
 import { answerReview, isReview, type ReviewSources } from './verbs/reviews.ts';
@@ -40,7 +43,7 @@ import { putObject } from './verbs/put.ts';
 import { scaleOf, scaled } from './verbs/scale.ts';
 import { updateObject, type Wanted } from './verbs/update.ts';
 import type { Ledger, Pipeline, WriteCall, WriteHook } from './verbs/pipeline.ts';
-import type { Watcher } from './watch-cache/watcher.ts';
+import type { WatchStream } from './watch-cache/watcher.ts';
 
 export interface ApiOptions {
   readonly store: Store;
@@ -59,6 +62,8 @@ export interface ApiOptions {
   readonly tokenIssuer?: TokenIssuer;
   /** Answers `pods/why`: the scheduler's reasons for where a pod is; undefined if it knows no such pod. */
   readonly why?: (pod: { readonly namespace: string; readonly name: string }) => object | undefined;
+  /** How objects of custom kinds get from one version to another, where their definition names a webhook. */
+  readonly converterOf?: ConverterOf;
   /** Leaves an audit log; without one, requests leave nothing. */
   readonly auditor?: Auditor | undefined;
   /** Shares the server out among those who call over HTTP; without it, nobody waits. */
@@ -103,10 +108,10 @@ export interface WriteParameters {
  * Bodies come as functions, so that nothing of a request that is refused is read.
  */
 export class Api implements AsyncDisposable {
-  /** What is stored. */
-  readonly kinds: readonly Kind[];
   /** What is served: also what is only computed. */
   readonly catalog: Catalog;
+  /** Undefined where there are no definitions. */
+  readonly customs: CustomResources | undefined;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Log;
@@ -115,7 +120,7 @@ export class Api implements AsyncDisposable {
   readonly #authorizer: Authorizer;
   readonly #why: ApiOptions['why'];
   readonly #pipeline: Pipeline;
-  readonly #faces = new Map<string, Face>();
+  readonly #faces = new WeakMap<Kind, Face>();
   readonly #metrics: MetricsSource | undefined;
   readonly #reviews: ReviewSources;
   readonly #tokens: TokenIssuer | undefined;
@@ -128,10 +133,15 @@ export class Api implements AsyncDisposable {
     this.log = log;
     this.auditor = options.auditor;
     this.fairness = options.fairness;
-    this.kinds = options.kinds;
     this.#metrics = options.metrics;
     this.catalog = new Catalog(options.metrics === undefined ? options.kinds : [...options.kinds, ...metricsKinds]);
-    this.registry = new Registry({ store: options.store, clock, log, signal: this.#stop.signal });
+    this.registry = new Registry({
+      store: options.store,
+      clock,
+      log,
+      signal: this.#stop.signal,
+      converterOf: options.converterOf,
+    });
     const { authorizer } = options;
     this.#authorizer = typeof authorizer === 'function' ? authorizer(this.registry, this.#stop.signal) : authorizer;
     this.#why = options.why;
@@ -154,12 +164,23 @@ export class Api implements AsyncDisposable {
       hooks: typeof options.hooks === 'function' ? options.hooks(this.registry) : (options.hooks ?? []),
       ledger: options.ledger?.(this.registry),
     };
+    this.customs = options.kinds.includes(CustomResourceDefinition)
+      ? new CustomResources({
+          registry: this.registry,
+          catalog: this.catalog,
+          deleteAll: (kind, signal) => deleteAll(this.#pipeline, kind, signal),
+          clock,
+          log,
+        })
+      : undefined;
   }
 
   /** Connects to the store and follows it until disposed of. */
   async start(): Promise<void> {
     await this.registry.start();
-    this.#running = this.registry.run();
+    const { signal } = this.#stop;
+    await this.customs?.start(signal);
+    this.#running = Promise.all([this.registry.run(), this.customs?.run(signal)]).then(() => undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -201,7 +222,7 @@ export class Api implements AsyncDisposable {
     target: Target<T>,
     parameters: WatchParameters,
     context: RequestContext,
-  ): Promise<Watcher<T>> {
+  ): Promise<WatchStream<T>> {
     await this.authorize(selectedBy(parameters, attributesOf('watch', target, context.user)), context.audit);
     const { resourceVersion = '' } = parameters;
     const face = this.#face(target.kind);
@@ -231,6 +252,9 @@ export class Api implements AsyncDisposable {
       const asked = { user: context.user, namespace: target.namespace };
       // A review answers with itself.
       return (await answerReview(kind, object, asked, this.#reviews)) as T;
+    }
+    if (kind.custom !== undefined && this.customs?.isTerminating(kind) === true) {
+      throw methodNotAllowed('create not allowed while custom resource definition is terminating');
     }
     const call = { attributes, context, dryRun, fieldManager };
     if (kind.group === '' && kind.plural === 'bindings') {
@@ -498,8 +522,8 @@ export class Api implements AsyncDisposable {
   }
 
   #face<T extends ApiObject>(kind: Kind<T>): Face<T> {
-    const id = `${kind.group}/${kind.version}/${kind.plural}`;
-    let face = this.#faces.get(id) as Face<T> | undefined; // the key names the kind
+    const id = kind as unknown as Kind;
+    let face = this.#faces.get(id) as Face<T> | undefined; // the key is the kind
     if (face === undefined) this.#faces.set(id, (face = faceOf(kind)));
     return face;
   }

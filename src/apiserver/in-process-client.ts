@@ -17,7 +17,7 @@ import type {
   WatchOptions,
   WriteOptions,
 } from '#client/client.ts';
-import { apiVersionOf, type Kind } from '#machinery/kind.ts';
+import { apiVersionOf, listKindOf, type Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectList, ObjectRef } from '#machinery/object.ts';
 import { badRequest, type Status, unavailable } from '#machinery/status-error.ts';
 import type { Api, Target } from './api.ts';
@@ -74,7 +74,7 @@ export class InProcessClient implements Client {
     } = await this.#api.list({ kind, namespace: given(options.namespace) }, options, this.#context(options));
     return {
       apiVersion: apiVersionOf(kind),
-      kind: `${kind.kind}List`,
+      kind: listKindOf(kind),
       metadata: {
         resourceVersion: String(revision),
         ...(token === undefined ? {} : { continue: token }),

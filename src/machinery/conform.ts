@@ -85,6 +85,9 @@ function compile(schema: Schema): Check {
       return (value, run, owner) => {
         if (schema.object === true && (typeof value !== 'object' || Array.isArray(value)))
           return mismatch(value, schema, run, owner);
+        if (schema.objects !== undefined && typeof value === 'object' && !Array.isArray(value)) {
+          return compiled(schema.objects)(value, run, owner);
+        }
         return checkFree(value, run, run.path.length);
       };
     case 'string':

@@ -27,7 +27,7 @@ export function decode<T extends ApiObject>(
   },
 ): Decoded<T> {
   const { validation, duplicates = [], refuse = (detail) => cannotBeHandled(kind, kind, detail) } = options;
-  const { value, unknown, errors } = conform(kind.schema, body);
+  const { value, unknown, errors } = kind.custom?.conform(body) ?? conform(kind.schema, body);
   if (errors[0] !== undefined) throw refuse(errors[0]);
   const warnings =
     validation === 'Ignore'

@@ -40,6 +40,12 @@ export const invalid = (field: string, value: unknown, detail: string): FieldErr
   message: `Invalid value: ${quoted(value)}: ${detail}`,
 });
 
+/** A value of the wrong type. */
+export const typeInvalid = (field: string, value: unknown, detail: string): FieldError => ({
+  ...invalid(field, value, detail),
+  type: 'FieldValueTypeInvalid',
+});
+
 export const duplicate = (field: string, value: unknown): FieldError => ({
   type: 'FieldValueDuplicate',
   field,

@@ -1,3 +1,4 @@
+import type { Conformed } from './conform.ts';
 import type { FieldError } from './field-error.ts';
 import type { ApiObject } from './object.ts';
 import type { ObjectSchema } from './schema.ts';
@@ -74,6 +75,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
    * `creationTimestamp` were assigned and before `defaults`: a Job's selector is made of its uid.
    */
   prepareForCreate?(object: T): T;
+  /** What the first request to delete an object adds to it, such as a finalizer; `now` in RFC 3339. */
+  prepareForDelete?(object: T, now: string): T;
   /** Carries over what a client may not change on update, given the stored object. */
   prepareForUpdate?(object: T, stored: T): T;
   /**
@@ -99,6 +102,36 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly selectableFields?: Readonly<Record<string, FieldOf<T>>>;
   /** Seconds of grace a deletion gets when the caller names none; 0 or absent deletes at once. Pods have 30. */
   deletionGracePeriodSeconds?(object: T): number;
+  /** `PodList` unless given. */
+  readonly listKind?: string;
+  /** Said to everybody who uses this version. */
+  readonly deprecation?: string;
+  /** Set on a version of a kind that a CustomResourceDefinition has brought. */
+  readonly custom?: CustomVersion;
+}
+
+/** What is different about the kinds of custom resources. */
+export interface CustomVersion {
+  readonly family: CustomFamily;
+  /** Reads an object in place of `schema`: pruned and defaulted, types left to validation. */
+  conform(value: unknown): Conformed;
+  /** The same without defaults: what is left of an object that was converted to this version. */
+  prune(value: unknown): unknown;
+  /** The published schema. */
+  openapi(): Readonly<Record<string, unknown>>;
+}
+
+/** All versions of one custom kind. A definition that changes makes a new family. */
+export interface CustomFamily {
+  /** Rises from each family of a resource to the next. */
+  readonly generation: number;
+  /** Changes with whatever is published of it. */
+  readonly fingerprint: string;
+  readonly storage: Kind;
+  /** By version, those that are only stored included. */
+  readonly versions: ReadonlyMap<string, Kind>;
+  /** How objects get from one version to another; they only change their name unless given. */
+  readonly webhook?: unknown;
 }
 
 /**
@@ -115,6 +148,8 @@ export interface View {
 export function apiVersionOf(kind: Pick<Kind, 'group' | 'version'>): string {
   return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
 }
+
+export const listKindOf = ({ kind, listKind }: Pick<Kind, 'kind' | 'listKind'>): string => listKind ?? `${kind}List`;
 
 /** The verbs of a kind that can be stored. */
 export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;

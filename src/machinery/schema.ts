@@ -52,6 +52,8 @@ export interface IntOrStringSchema extends Common {
 export interface AnySchema extends Common {
   readonly type: 'any';
   readonly object?: boolean;
+  /** What it must conform to where it is an object (`items` and `additionalProperties` of JSON schemas). */
+  readonly objects?: ObjectSchema;
   /** The OpenAPI definition it stands for (`io.k8s.apimachinery.pkg.runtime.RawExtension`). */
   readonly name?: string;
 }

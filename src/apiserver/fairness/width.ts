@@ -1,4 +1,5 @@
 import type { Api } from '../api.ts';
+import { metricsGroup } from '../metrics-api/kinds.ts';
 import type { RequestInfo } from '../rest/request-info.ts';
 
 /** Source: k8s.io/apiserver/pkg/util/flowcontrol/request (config.go, list_work_estimator.go). */
@@ -31,7 +32,7 @@ export function workOf(api: Api, { verb, resource }: RequestInfo, query: URLSear
   const groupVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
   const found = api.catalog.byPlural(groupVersion, resource.plural);
   const kind = found?.view?.of ?? found;
-  if (kind === undefined || !api.kinds.includes(kind)) return one;
+  if (kind === undefined || !api.catalog.kinds.includes(kind) || kind.group === metricsGroup) return one;
   const { cache } = api.registry.of(kind);
   switch (verb) {
     case 'list':

@@ -12,7 +12,11 @@ export function componentOfKind({
   return schema.name ?? [...group.split('.').toReversed(), version, kind].join('.');
 }
 
-export const listComponentOf = (kind: Kind) => `${componentOfKind(kind)}List`;
+export function listComponentOf(kind: Kind): string {
+  return kind.listKind === undefined
+    ? `${componentOfKind(kind)}List`
+    : componentOfKind({ ...kind, schema: { ...kind.schema, fields: {} }, kind: kind.listKind });
+}
 
 /** The component of a subresource's body, e.g. of `policy/v1 Eviction`. */
 export function bodyComponentOf({ group, version, kind }: GroupVersionKind): string {

@@ -25,7 +25,11 @@ const scalarComponents: Readonly<Record<string, Json>> = {
 };
 
 /** A definition by name or, for kinds that are no definition of upstream, by schema. */
-export type Root = string | { readonly name: string; readonly schema: ObjectSchema | AnySchema };
+export type Root =
+  | string
+  | { readonly name: string; readonly schema: ObjectSchema | AnySchema }
+  /** Published as it is, with the definitions it refers to. */
+  | { readonly name: string; readonly json: Json; readonly refersTo: readonly string[] };
 
 /** The components of `roots` and everything they refer to, by name, sorted. */
 export function componentsOf(roots: readonly Root[]): Json {
@@ -43,6 +47,10 @@ function componentOf(root: Root, waiting: Root[]): Json {
   const name = typeof root === 'string' ? root : root.name;
   const scalar = scalarComponents[name];
   if (scalar !== undefined) return scalar;
+  if (typeof root !== 'string' && 'json' in root) {
+    waiting.push(...root.refersTo);
+    return root.json;
+  }
   const schema = typeof root === 'string' ? schemaOf(root) : root.schema;
   if (schema.type === 'any') return schema.object === true ? { type: 'object' } : {};
   return objectOf(schema, name, waiting);

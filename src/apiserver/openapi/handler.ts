@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Kind } from '#machinery/kind.ts';
 import { methodNotAllowed, notAcceptable, StatusError } from '#machinery/status-error.ts';
+import { versionInfo } from '#machinery/version.ts';
 import type { Exchange } from '../rest/exchange.ts';
 import { parseAccept } from '../rest/media-type.ts';
 import { jsonType } from '../rest/negotiation.ts';
@@ -27,12 +29,15 @@ interface Document {
  */
 export class OpenApiHandler {
   readonly #kinds: () => readonly Kind[];
+  readonly #isPublished: (kind: Kind) => boolean;
   #madeOf: readonly Kind[] | undefined;
+  #published: readonly Kind[] = [];
   #v3: ReadonlyMap<string, readonly Kind[]> = new Map();
   readonly #documents = new Map<string, Document>();
 
-  constructor(kinds: () => readonly Kind[]) {
+  constructor(kinds: () => readonly Kind[], isPublished: (kind: Kind) => boolean = () => true) {
     this.#kinds = kinds;
+    this.#isPublished = isPublished;
   }
 
   /** True for the paths that `handle()` answers. */
@@ -52,7 +57,7 @@ export class OpenApiHandler {
       return sendJson(
         exchange,
         200,
-        openapiV3Index(this.#v3.keys(), (each) => this.#documentOf(each, this.#v3.get(each) ?? []).hash),
+        openapiV3Index(this.#v3.keys(), (each) => this.#hashOf(each, this.#v3.get(each) ?? [])),
       );
     }
     const name = path.slice('/openapi/v3/'.length);
@@ -71,7 +76,7 @@ export class OpenApiHandler {
 
   #sendV2(exchange: Exchange): Promise<void> {
     const type = mediaTypeOf(exchange, [jsonType, v2ProtobufAsked, v2ProtobufSent]);
-    const make = () => openapiV2(this.#kinds());
+    const make = () => openapiV2(this.#published);
     if (type === jsonType)
       return reply(
         exchange,
@@ -88,7 +93,15 @@ export class OpenApiHandler {
   }
 
   #documentOf(path: string, kinds: readonly Kind[]): Document {
-    return this.#document(path, () => JSON.stringify(openapiV3Document(kinds)));
+    const make = () => JSON.stringify(openapiV3Document(kinds));
+    const hash = customHashOf(kinds);
+    if (hash === undefined) return this.#document(path, make);
+    // Documents of custom resources are many, and rarely asked for twice: clients keep them by their hash.
+    return { body: Buffer.from(make()), hash };
+  }
+
+  #hashOf(path: string, kinds: readonly Kind[]): string {
+    return customHashOf(kinds) ?? this.#documentOf(path, kinds).hash;
   }
 
   #document(id: string, make: () => string | Uint8Array): Document {
@@ -107,9 +120,31 @@ export class OpenApiHandler {
     const kinds = this.#kinds();
     if (kinds === this.#madeOf) return;
     this.#madeOf = kinds;
-    this.#v3 = byDocument(kinds);
-    this.#documents.clear();
+    this.#published = kinds.filter(this.#isPublished);
+    const before = this.#v3;
+    this.#v3 = byDocument(this.#published);
+    for (const id of this.#documents.keys()) {
+      if (
+        !isDeepStrictEqual(before.get(id)?.map(identityOf), this.#v3.get(id)?.map(identityOf)) ||
+        id.startsWith('v2')
+      ) {
+        this.#documents.delete(id);
+      }
+    }
   }
+}
+
+/** Kinds that always are there are what they are; others change with their definition. */
+const identityOf = (kind: Kind) => `${kind.kind} ${kind.custom?.family.fingerprint ?? ''}`;
+
+/**
+ * The hash of a document of custom resources alone, known without making it: a thousand definitions have a thousand
+ * documents, and whoever asks where they are asks for few of them.
+ */
+function customHashOf(kinds: readonly Kind[]): string | undefined {
+  if (kinds.some(({ custom }) => custom === undefined)) return undefined;
+  const text = [versionInfo.gitVersion, ...kinds.map(identityOf)].join('\n');
+  return createHash('sha512').update(text).digest('hex').toUpperCase();
 }
 
 async function reply(exchange: Exchange, type: string, { body, hash }: Document, caching: Headers): Promise<void> {

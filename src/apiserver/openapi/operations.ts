@@ -210,7 +210,17 @@ export function pathsOf(kind: Kind): Json {
       put(path, { put: operation }, [...writing, ...named]);
     } else put(path, item(capital(name), new Set(sub.verbs), body, target), named);
   }
-  return paths;
+  return kind.custom === undefined ? paths : (withoutGoTypes(paths) as Json);
+}
+
+/** Custom resources have no protobuf and no strategic merge. */
+const goTypes = new Set([...listTypes, ...patchTypes].filter((type) => /protobuf|strategic/.test(type)));
+
+function withoutGoTypes(value: unknown): unknown {
+  if (Array.isArray(value)) return (value as readonly unknown[]).map(withoutGoTypes);
+  if (typeof value !== 'object' || value === null) return value;
+  const kept = Object.entries(value).filter(([key]) => !goTypes.has(key));
+  return Object.fromEntries(kept.map(([key, each]) => [key, withoutGoTypes(each)]));
 }
 
 /** A path's operations; parameters that all of them take stand beside them, as upstream has it. */

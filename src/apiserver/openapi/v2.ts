@@ -46,16 +46,21 @@ function schemaOf(schema: Json): Json {
     switch (key) {
       case 'default':
       case 'oneOf':
+      case 'anyOf':
+      case 'not':
+      case 'nullable':
         break;
       case '$ref':
         target['$ref'] = String(value).replace('#/components/schemas/', '#/definitions/');
         break;
-      case 'allOf':
-        Object.assign(target, schemaOf((value as readonly Json[])[0] ?? {}));
+      case 'allOf': {
+        const [first = {}] = value as readonly Json[];
+        if ('$ref' in first) Object.assign(target, schemaOf(first));
         break;
+      }
       case 'items':
       case 'additionalProperties':
-        target[key] = schemaOf(value as Json);
+        target[key] = typeof value === 'boolean' ? { type: 'object' } : schemaOf(value as Json);
         break;
       case 'properties':
         target[key] = Object.fromEntries(

@@ -1,5 +1,5 @@
 import { definition } from '#api/definitions.ts';
-import { apiVersionOf, type Kind } from '#machinery/kind.ts';
+import { apiVersionOf, listKindOf, type Kind } from '#machinery/kind.ts';
 import type { ObjectSchema } from '#machinery/schema.ts';
 import { versionInfo } from '#machinery/version.ts';
 import { componentOfKind, listComponentOf } from './component-names.ts';
@@ -57,9 +57,30 @@ export function ownRootsOf(kind: Kind): readonly Root[] {
   const { schema, group, version } = kind;
   if (schema.name?.startsWith('io.k8s.') === true) return [];
   const name = componentOfKind(kind);
+  if (kind.custom !== undefined) return customRootsOf(kind, name);
   const named: ObjectSchema = { ...schema, fields: schema.fields, name, kinds: [{ group, version, kind: kind.kind }] };
   const list = { name: listComponentOf(kind), schema: listSchema(kind, named) };
   return [{ name, schema: named }, ...(kind.verbs?.includes('list') === false ? [] : [list])];
+}
+
+function customRootsOf(kind: Kind, name: string): readonly Root[] {
+  const refer = (to: string) => ({ allOf: [{ $ref: `#/components/schemas/${to}` }] });
+  const list: Json = {
+    description: `A list of ${kind.plural}.`,
+    type: 'object',
+    required: ['items'],
+    properties: {
+      apiVersion: { type: 'string' },
+      items: { type: 'array', items: refer(name) },
+      kind: { type: 'string' },
+      metadata: refer(`${meta}.ListMeta`),
+    },
+    'x-kubernetes-group-version-kind': [{ group: kind.group, version: kind.version, kind: listKindOf(kind) }],
+  };
+  return [
+    { name, json: kind.custom?.openapi() ?? {}, refersTo: [`${meta}.ObjectMeta`] },
+    { name: listComponentOf(kind), json: list, refersTo: [`${meta}.ListMeta`] },
+  ];
 }
 
 function listSchema(kind: Kind, items: ObjectSchema): ObjectSchema {
@@ -68,7 +89,7 @@ function listSchema(kind: Kind, items: ObjectSchema): ObjectSchema {
     name: listComponentOf(kind),
     description: `A list of ${kind.plural}.`,
     required: ['items'],
-    kinds: [{ group: kind.group, version: kind.version, kind: `${kind.kind}List` }],
+    kinds: [{ group: kind.group, version: kind.version, kind: listKindOf(kind) }],
     fields: {
       apiVersion: { schema: { type: 'string' } },
       items: { schema: { type: 'array', items } },

@@ -45,10 +45,12 @@ export function isFinished(kind: Kind, object: ApiObject): boolean {
  */
 export function planDeletion<T extends ApiObject>(
   kind: Kind<T>,
-  object: T,
+  stored: T,
   wish: DeletionWish,
   now: number,
 ): DeletionPlan<T> {
+  const isFirst = stored.metadata?.deletionTimestamp === undefined;
+  const object = (isFirst ? kind.prepareForDelete?.(stored, timestamp(now)) : undefined) ?? stored;
   const finalizers = finalizersFor(kind, object, wish.propagationPolicy);
   const metadata = object.metadata ?? {};
   const grace = graceFor(kind, object, wish.gracePeriodSeconds);

@@ -81,7 +81,7 @@ export class Layout<T extends ApiObject = ApiObject> {
     let object: T;
     try {
       value = this.#canonical(entry.value);
-      object = parse(value) as T;
+      object = parseValue(value) as T;
     } catch (error) {
       throw new Unreadable(key, `its value is no ${this.kind.kind}`, error);
     }
@@ -107,11 +107,11 @@ export class Layout<T extends ApiObject = ApiObject> {
 
   /** Values written by anything else than `encode()` are brought into its form. */
   #canonical(value: Uint8Array): Uint8Array {
-    return this.head.compare(value, 0, this.head.length) === 0 ? value : this.encode(parse(value) as T);
+    return this.head.compare(value, 0, this.head.length) === 0 ? value : this.encode(parseValue(value) as T);
   }
 }
 
-function parse({ buffer, byteOffset, byteLength }: Uint8Array): unknown {
+export function parseValue({ buffer, byteOffset, byteLength }: Uint8Array): unknown {
   return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString()) as unknown;
 }
 

@@ -130,14 +130,16 @@ function pick<T extends object, K extends keyof T>(object: T, keys: readonly K[]
 type Open = Readonly<Record<string, unknown>>;
 
 /** Everything of an object but its metadata and status: what `metadata.generation` counts the changes of. */
-function desired(object: ApiObject): Open {
-  const { metadata: _m, status: _s, apiVersion: _a, kind: _k, ...rest } = object as ApiObject & { status?: unknown };
-  return rest;
+function desired<T extends ApiObject>(kind: Kind<T>, object: T): Open {
+  const { metadata: _m, apiVersion: _a, kind: _k, ...rest } = object;
+  const { status: _s, ...wished } = rest as { status?: unknown };
+  // Where it is no subresource, the status of a custom resource is a field like any other.
+  return kind.custom === undefined || kind.subresources?.status === true ? wished : rest;
 }
 
 /** Raises the generation if what is wished for has changed. */
 export function withGeneration<T extends ApiObject>(kind: Kind<T>, next: T, stored: T): T {
-  if (kind.hasGeneration !== true || isDeepStrictEqual(desired(next), desired(stored))) return next;
+  if (kind.hasGeneration !== true || isDeepStrictEqual(desired(kind, next), desired(kind, stored))) return next;
   return { ...next, metadata: { ...next.metadata, generation: (stored.metadata?.generation ?? 0) + 1 } };
 }
 
@@ -150,15 +152,18 @@ export function keepStatus<T extends ApiObject>(next: T, stored: T): T {
 
 /**
  * A write to `/status` changes the status, labels and annotations alone. (Upstream differs by kind in whether labels
- * follow; annotations do everywhere.)
+ * follow; annotations do everywhere but in custom resources, where neither does.)
  */
-export function onlyStatus<T extends ApiObject>(next: T, stored: T): T {
+export function onlyStatus<T extends ApiObject>(kind: Kind<T>, next: T, stored: T): T {
   const { status } = next as T & { status?: unknown };
   const { status: _old, ...rest } = stored as T & { status?: unknown };
-  const { labels: _l, annotations: _a, managedFields: _f, ...metadata } = stored.metadata ?? {};
+  const carried =
+    kind.custom === undefined ? (['labels', 'annotations', 'managedFields'] as const) : (['managedFields'] as const);
+  const metadata: ObjectMeta = { ...stored.metadata };
+  for (const field of carried) delete (metadata as Record<string, unknown>)[field];
   return {
     ...rest,
-    metadata: { ...metadata, ...pick(next.metadata ?? {}, ['labels', 'annotations', 'managedFields']) },
+    metadata: { ...metadata, ...pick(next.metadata ?? {}, carried) },
     ...(status === undefined ? {} : { status }),
   } as T;
 }

@@ -7,7 +7,7 @@ import { Expired, Future, type Entry, type Key, type Revision, type Store, type 
 import type { ChangeFeed } from '../watch-cache/change-feed.ts';
 import { CacheEvent, type WatchRecord } from '../watch-cache/cache-event.ts';
 import type { KindCache } from '../watch-cache/kind-cache.ts';
-import type { Watcher } from '../watch-cache/watcher.ts';
+import type { WatchStream } from '../watch-cache/watcher.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
 import { registryRoot, type Layout } from './layout.ts';
 import type { Selection } from './selection.ts';
@@ -52,6 +52,14 @@ export interface WatchQuery<T extends ApiObject> {
   readonly signal: AbortSignal;
 }
 
+export interface ResourceOptions<T extends ApiObject = ApiObject> {
+  readonly store: Store;
+  readonly feed: ChangeFeed;
+  readonly clock: Clock;
+  readonly layout: Layout<T>;
+  readonly cache: KindCache<T>;
+}
+
 /** Reads and guarded writes of one kind, without any rules about their content. */
 export class Resource<T extends ApiObject = ApiObject> {
   readonly layout: Layout<T>;
@@ -59,7 +67,7 @@ export class Resource<T extends ApiObject = ApiObject> {
   readonly #store: Store;
   readonly #feed: ChangeFeed;
 
-  constructor(options: { store: Store; feed: ChangeFeed; clock: Clock; layout: Layout<T>; cache: KindCache<T> }) {
+  constructor(options: ResourceOptions<T>) {
     this.layout = options.layout;
     this.cache = options.cache;
     this.#store = options.store;
@@ -162,7 +170,7 @@ export class Resource<T extends ApiObject = ApiObject> {
   }
 
   /** Opens a watch. Throws Expired if its start is forgotten. */
-  async watch(query: WatchQuery<T>): Promise<Watcher<T>> {
+  async watch(query: WatchQuery<T>): Promise<WatchStream<T>> {
     const { namespace, selection, allowBookmarks, signal } = query;
     const present = query.present === undefined ? {} : { present: query.present };
     const after = query.after === 0n ? undefined : query.after;

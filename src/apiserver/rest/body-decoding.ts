@@ -85,11 +85,14 @@ const patchTypes: Readonly<Record<string, PatchBody['type']>> = {
 };
 
 /** The body as a patch. Throws UnsupportedMediaType. */
-export async function readPatch(exchange: Exchange): Promise<PatchBody> {
+export async function readPatch(exchange: Exchange, kind?: Pick<Kind, 'custom'>): Promise<PatchBody> {
   const type = patchTypes[bodyType(exchange)];
-  if (type === undefined) {
+  // What merges strategically is known of Go types alone.
+  const isCustom = kind?.custom !== undefined;
+  if (type === undefined || (isCustom && type === 'strategic')) {
+    const accepted = Object.keys(patchTypes).filter((each) => !isCustom || patchTypes[each] !== 'strategic');
     throw unsupportedMediaType(
-      `the body of the request was in an unknown format - accepted media types include: ${[...Object.keys(patchTypes), applyType].join(', ')}`,
+      `the body of the request was in an unknown format - accepted media types include: ${[...accepted, applyType].join(', ')}`,
     );
   }
   const bytes = await readBody(exchange);

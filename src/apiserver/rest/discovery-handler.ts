@@ -13,6 +13,7 @@ import { unknownPath, type DiscoveryPath } from './request-path.ts';
 export class DiscoveryHandler {
   readonly #api: Api;
   readonly #aggregated = new Map<string, { readonly body: Buffer; readonly etag: string }>();
+  #madeOf: unknown;
 
   constructor(api: Api) {
     this.#api = api;
@@ -54,6 +55,9 @@ export class DiscoveryHandler {
   }
 
   async #sendAggregated(exchange: Exchange, of: 'core' | 'groups', version: AggregatedVersion): Promise<void> {
+    const { kinds } = this.#api.catalog;
+    if (this.#madeOf !== kinds) this.#aggregated.clear();
+    this.#madeOf = kinds;
     const id = `${of} ${version}`;
     let document = this.#aggregated.get(id);
     if (document === undefined) {

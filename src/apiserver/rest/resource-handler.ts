@@ -33,6 +33,7 @@ export class ResourceHandler {
 
   async handle(exchange: Exchange, kind: Kind, path: ResourcePath): Promise<void> {
     const { namespace, name, subresource } = path;
+    if (kind.deprecation !== undefined) exchange.context.warn(kind.deprecation);
     if (namespace !== undefined && !kind.namespaced) throw unknownPath();
     const target: Target<ApiObject> = { kind, namespace, name, subresource };
     if (name === undefined) return this.#collection(exchange, target);
@@ -167,7 +168,7 @@ export class ResourceHandler {
       return sendObject(exchange, put.created ? 201 : 200, representation, kind, put.object, this.#api.clock.now());
     }
     const wanted = async () => {
-      if (verb === 'patch') return patchedBy(kind, await readPatch(exchange), this.#reading(exchange));
+      if (verb === 'patch') return patchedBy(kind, await readPatch(exchange, kind), this.#reading(exchange));
       const body = await readBodyAs(exchange, kind);
       return async () => body;
     };

@@ -1,5 +1,5 @@
 import { definition } from '#api/definitions.ts';
-import { apiVersionOf, type Kind } from '#machinery/kind.ts';
+import { apiVersionOf, listKindOf, type Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { encodeProtobuf } from '#machinery/protobuf.ts';
 import type { Status } from '#machinery/status-error.ts';
@@ -112,7 +112,7 @@ export async function sendList(
   now: number,
 ): Promise<void> {
   exchange.context.audit?.response?.(() => ({
-    kind: `${kind.kind}List`,
+    kind: listKindOf(kind),
     apiVersion: apiVersionOf(kind),
     metadata: listMetadata(listing),
     items: listing.items.map(({ object }) => object),
@@ -136,7 +136,7 @@ export async function sendList(
     return sendPieces(exchange, 200, 'application/json', lengthOf(parts), piecesOf(parts));
   }
   const list = {
-    kind: `${kind.kind}List`,
+    kind: listKindOf(kind),
     apiVersion: apiVersionOf(kind),
     metadata: listMetadata(listing),
     items: listing.items.map(({ whole }) => whole),

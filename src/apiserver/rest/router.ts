@@ -7,6 +7,7 @@ import type { Kind } from '#machinery/kind.ts';
 import { badRequest, methodNotAllowed, timeout } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
 import type { Api } from '../api.ts';
+import { metricsGroup } from '../metrics-api/kinds.ts';
 import { auditIdOf, type AuditTrail } from '../audit/auditor.ts';
 import { beginTrail, endTrail, noteUnauthenticated } from '../audit/http-trail.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
@@ -105,7 +106,10 @@ export class Router {
     this.#resources = new ResourceHandler(api, new WatchHandler(api, new FlushQueue().add, { stalledMs }));
     this.#discovery = new DiscoveryHandler(api);
     this.#proxies = new ProxyHandler(api, mayProxyTo);
-    this.#openapi = new OpenApiHandler(() => api.kinds);
+    this.#openapi = new OpenApiHandler(
+      () => api.catalog.kinds,
+      ({ group }) => group !== metricsGroup,
+    );
   }
 
   /** Ends every request that is still open with `reason`. */

@@ -125,7 +125,7 @@ export class WatchHandler {
       const include = includeObjectOf(query);
       return tableEncoder(kind, { version, include }, () => this.#api.clock.now());
     }
-    const id = `${kind.group}/${kind.version}/${kind.plural} ${encoding} ${shape} ${version}`;
+    const id = `${kind.group}/${kind.version}/${kind.plural}/${kind.kind} ${encoding} ${shape} ${version}`;
     let encoder = this.#encoders.get(id);
     if (encoder === undefined) {
       if (encoding === 'protobuf') encoder = protobufEncoder(kind);

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { ApiObject } from '#machinery/object.ts';
 import { acceptWebSocket, offeredProtocols } from '../streaming/upgrade.ts';
-import type { Watcher } from '../watch-cache/watcher.ts';
+import type { WatchStream } from '../watch-cache/watcher.ts';
 import { errorLine, lineOf, stalledMsMax, type EventEncoder } from './watch-stream.ts';
 
 const recordsMax = 256;
@@ -18,7 +18,7 @@ const bearerProtocol = 'base64url.bearer.authorization.k8s.io.';
  */
 export async function streamWatchSocket<T extends ApiObject>(
   { req, socket, head }: { readonly req: IncomingMessage; readonly socket: Duplex; readonly head: Buffer },
-  watcher: Watcher<T>,
+  watcher: WatchStream<T>,
   encoder: EventEncoder<T>,
   options: {
     readonly isBinary: boolean;

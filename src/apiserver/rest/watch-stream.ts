@@ -3,7 +3,7 @@ import type { ApiObject } from '#machinery/object.ts';
 import type { StatusError } from '#machinery/status-error.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
 import { WatchRecord, type ChangeType } from '../watch-cache/cache-event.ts';
-import { bookmarkMetadata, type Bookmark, type Watcher } from '../watch-cache/watcher.ts';
+import { bookmarkMetadata, type Bookmark, type WatchStream } from '../watch-cache/watcher.ts';
 import type { Exchange } from './exchange.ts';
 import { drained, ended, flushHead, write, writeHead } from './reply.ts';
 
@@ -101,7 +101,7 @@ export function errorLine(error: StatusError): Buffer {
  */
 export async function streamWatch<T extends ApiObject>(
   exchange: Exchange,
-  watcher: Watcher<T>,
+  watcher: WatchStream<T>,
   encoder: EventEncoder<T>,
   options: {
     readonly contentType: string;

@@ -1,4 +1,4 @@
-import { apiVersionOf, type Kind } from '#machinery/kind.ts';
+import { apiVersionOf, listKindOf, type Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import type { Listing } from '../registry/resource.ts';
 import type { StoredObject } from '../registry/stored-object.ts';
@@ -27,9 +27,12 @@ function itemPart(item: Pick<StoredObject, 'wireLength' | 'writeTo'>): Part {
   return { length: item.wireLength, writeTo: (target, offset) => item.writeTo(target, offset) };
 }
 
-function listHead(kind: Pick<Kind, 'group' | 'version' | 'kind'>, listing: Omit<Listing<ApiObject>, 'items'>): string {
+function listHead(
+  kind: Pick<Kind, 'group' | 'version' | 'kind' | 'listKind'>,
+  listing: Omit<Listing<ApiObject>, 'items'>,
+): string {
   const head = JSON.stringify({
-    kind: `${kind.kind}List`,
+    kind: listKindOf(kind),
     apiVersion: apiVersionOf(kind),
     metadata: listMetadata(listing),
   });

@@ -48,7 +48,7 @@ export function scopedTo<T extends ApiObject>(kind: Kind<T>, subresource: string
       return kind.subresources?.status === true ? keepStatus(next, stored) : next;
     case 'status':
     case 'approval':
-      return onlyStatus(next, stored);
+      return onlyStatus(kind, next, stored);
     case 'finalize':
       return onlySpecField(next, stored, 'finalizers');
     case 'ephemeralcontainers':

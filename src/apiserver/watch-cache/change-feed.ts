@@ -49,6 +49,11 @@ export class ChangeFeed {
     this.#listeners.set(folder, listener);
   }
 
+  /** Ends that, if it is still this listener who hears them. */
+  unlisten(folder: string, listener: FeedListener): void {
+    if (this.#listeners.get(folder) === listener) this.#listeners.delete(folder);
+  }
+
   /** Calls `fn` after each batch, when all listeners have heard it. */
   onBatch(fn: () => void): void {
     this.#settled.add(fn);

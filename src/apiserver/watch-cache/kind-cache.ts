@@ -184,6 +184,14 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
     this.#reset();
   }
 
+  /** Ends all watches: the kind is served no more, or in another form. Those who list anew get to know. */
+  retire(): void {
+    for (const watcher of this.#interests.all) {
+      watcher.end(expired('too old resource version: the definition of this resource has changed'));
+    }
+    this.#reset();
+  }
+
   #reset(): void {
     this.#state = { is: 'empty' };
     this.#unreadable.clear();

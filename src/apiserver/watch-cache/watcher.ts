@@ -36,6 +36,16 @@ export interface WatcherOptions<T extends ApiObject> {
   present?(this: void, record: WatchRecord<T>): WatchRecord<T>;
 }
 
+/** What an open watch is to whoever reads it. */
+export interface WatchStream<T extends ApiObject = ApiObject> extends Disposable {
+  /** Why the server ended the watch; the reason goes to the client as an ERROR event. */
+  readonly ended: StatusError | undefined;
+  /** Sets who is told when `take()` has something; tells at once if there is something already. */
+  onReady(fn: () => void): void;
+  /** Up to `max` records in order; empty means "nothing now, `onReady` will say when". */
+  take(max: number): readonly (WatchRecord<T> | Bookmark)[];
+}
+
 /** What a watcher needs of its cache. */
 export interface WatchSource<T extends ApiObject> {
   readonly log: EventLog<T>;
@@ -48,7 +58,7 @@ export interface WatchSource<T extends ApiObject> {
  * cost a thousand positions; one that is too slow is overrun by the log's bounds and ended. The owner is told
  * through `onReady` when `take()` has something, and takes at its own pace.
  */
-export class Watcher<T extends ApiObject = ApiObject> implements Disposable {
+export class Watcher<T extends ApiObject = ApiObject> implements WatchStream<T> {
   readonly #source: WatchSource<T>;
   readonly #options: WatcherOptions<T>;
   #initialNext = 0;

@@ -1,0 +1,12 @@
+import { functionTable, type FunctionTable } from './functions.ts';
+import { kubernetesConversions, kubernetesLibrary } from './library/kubernetes.ts';
+import { optionalLibrary, standardLibrary } from './library/standard.ts';
+import { stringLibrary } from './library/strings.ts';
+
+const base = [kubernetesConversions, standardLibrary, optionalLibrary, stringLibrary, kubernetesLibrary];
+
+/** The functions that every rule has. */
+export const kubernetesFunctions: FunctionTable = functionTable(...base);
+
+/** Bound of upstream for one expression. Source: k8s.io/apiserver/pkg/apis/cel (config.go, PerCallLimit). */
+export const costPerCallMax = 1_000_000;

@@ -22,6 +22,7 @@ import type { Fairness } from './fairness/fairness.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { refusal } from './authorization/refusal.ts';
 import { Catalog } from './catalog.ts';
+import { KindsInUse } from './custom-resources/kinds-in-use.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { metricsGroup, metricsKinds } from './metrics-api/kinds.ts';
 import { listMetrics, type MetricsSource } from './metrics-api/metrics-source.ts';
@@ -110,6 +111,8 @@ export interface WriteParameters {
 export class Api implements AsyncDisposable {
   /** What is served: also what is only computed. */
   readonly catalog: Catalog;
+  /** What is stored, custom kinds from their first object on. */
+  readonly kindsInUse: KindsInUse;
   /** Undefined where there are no definitions. */
   readonly customs: CustomResources | undefined;
   readonly registry: Registry;
@@ -164,10 +167,12 @@ export class Api implements AsyncDisposable {
       hooks: typeof options.hooks === 'function' ? options.hooks(this.registry) : (options.hooks ?? []),
       ledger: options.ledger?.(this.registry),
     };
+    this.kindsInUse = new KindsInUse(options.kinds);
     this.customs = options.kinds.includes(CustomResourceDefinition)
       ? new CustomResources({
           registry: this.registry,
           catalog: this.catalog,
+          inUse: this.kindsInUse,
           deleteAll: (kind, signal) => deleteAll(this.#pipeline, kind, signal),
           clock,
           log,

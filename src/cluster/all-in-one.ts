@@ -246,6 +246,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const clusterCidr = options.simNodes === undefined ? network.clusterCidr : pretendClusterCidr;
   const controllers = [
     ...controllersOf({
+      kinds: api.api.kindsInUse,
       authority: pki.authority,
       serviceAccountKey: pki.serviceAccountKey,
       signCertificate: (request) => pki.sign(request),

@@ -117,9 +117,11 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   });
   const client = opened.clientOf(admin);
   const { profiles, rebalance, without = [] } = options;
-  const controllers = controllersOf({ serviceAccountKey, clusterCidr: pretendClusterCidr }).filter(
-    ({ name }) => !without.includes(name),
-  );
+  const controllers = controllersOf({
+    kinds: opened.api.kindsInUse,
+    serviceAccountKey,
+    clusterCidr: pretendClusterCidr,
+  }).filter(({ name }) => !without.includes(name));
   const control = new ControlPlane({
     client,
     clock,

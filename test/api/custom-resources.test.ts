@@ -591,3 +591,64 @@ test('a watch of custom resources hears of changes by label, field and version',
   const seen = events.map(({ type, object }) => `${type} ${object.apiVersion} ${object.metadata?.name}`);
   assert.deepEqual(seen, ['ADDED example.com/v2 r', 'DELETED example.com/v2 r']);
 });
+
+test('custom resources own and are owned, and go with their namespace', async () => {
+  const plural = 'owners';
+  await define(api, definitionOf(schemaOf({}), { plural, kind: 'Owner' }));
+  const path = pathOf(plural);
+  const owner = await api.json<Custom>('POST', path, widget('Owner', 'o', {}));
+  const reference = { apiVersion: 'example.com/v1', kind: 'Owner', name: 'o', uid: owner.metadata?.uid };
+  const owned = { metadata: { name: 'owned-by-custom', ownerReferences: [reference] } };
+  await api.json('POST', '/api/v1/namespaces/default/configmaps', owned);
+  const child = { metadata: { name: 'child', ownerReferences: [reference] } };
+  await api.json('POST', path, { ...widget('Owner', 'child', {}), ...child });
+  await api.json('DELETE', `${path}/o`);
+  await until('what it owned is gone', async () => {
+    const left = await api.send('GET', '/api/v1/namespaces/default/configmaps/owned-by-custom');
+    return left.code === 404 && (await api.send('GET', `${path}/child`)).code === 404;
+  });
+  await api.json('POST', '/api/v1/namespaces', { metadata: { name: 'going' } });
+  await api.json('POST', pathOf(plural, 'v1', 'going'), widget('Owner', 'inside', {}));
+  await api.json('DELETE', '/api/v1/namespaces/going');
+  await until('the namespace is gone', async () => (await api.send('GET', '/api/v1/namespaces/going')).code === 404);
+  assert.deepEqual((await api.json<{ items: unknown[] }>('GET', `/apis/example.com/v1/${plural}`)).items, []);
+});
+
+test('server-side apply merges custom resources by their schema', async () => {
+  const plural = 'applieds';
+  const list = {
+    type: 'array',
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': ['name'],
+    items: {
+      type: 'object',
+      required: ['name'],
+      properties: { name: { type: 'string' }, value: { type: 'string', default: 'd' } },
+    },
+  };
+  const any = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  await define(
+    api,
+    definitionOf(schemaOf({ list, any, size: { type: 'integer', maximum: 5 } }), { plural, kind: 'Applied' }),
+  );
+  const path = `${pathOf(plural)}/a`;
+  const apply = { 'content-type': 'application/apply-patch+yaml' };
+  const by = (manager: string, spec: Open) =>
+    api.json<Custom>('PATCH', `${path}?fieldManager=${manager}`, widget('Applied', 'a', spec), apply);
+  await by('one', { list: [{ name: 'x' }], any: { deep: { er: 1 } } });
+  const both = await by('two', { list: [{ name: 'y', value: '2' }], size: 1 });
+  assert.deepEqual(both.spec, {
+    list: [
+      { name: 'x', value: 'd' },
+      { name: 'y', value: '2' },
+    ],
+    any: { deep: { er: 1 } },
+    size: 1,
+  });
+  const without = await by('one', {});
+  assert.deepEqual(without.spec, { list: [{ name: 'y', value: '2' }], size: 1 });
+  const tooLarge = await api.send('PATCH', `${path}?fieldManager=two`, widget('Applied', 'a', { size: 9 }), apply);
+  assert.equal(tooLarge.code, 422);
+  const conflict = await api.send('PATCH', `${path}?fieldManager=one`, widget('Applied', 'a', { size: 2 }), apply);
+  assert.equal(conflict.code, 409);
+});

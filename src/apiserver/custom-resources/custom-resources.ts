@@ -10,6 +10,7 @@ import type { Registry } from '../registry/registry.ts';
 import { isConflict } from '../registry/store-errors.ts';
 import { CacheFollower } from '../watch-cache/cache-follower.ts';
 import { cleanUp, type DeleteAll } from './clean-up.ts';
+import type { KindsInUse } from './kinds-in-use.ts';
 import { planStatus } from './definition-status.ts';
 
 /** Between two tries at what has failed, or at objects that are held back by finalizers. */
@@ -24,6 +25,7 @@ interface Known {
 export interface CustomResourcesOptions {
   readonly registry: Registry;
   readonly catalog: Catalog;
+  readonly inUse: KindsInUse;
   /** Deletes every object of a kind as far as it can; resolves to how many are left. */
   readonly deleteAll: DeleteAll;
   readonly clock: Clock;
@@ -40,7 +42,6 @@ export class CustomResources {
   readonly #known = new Map<string, Known>();
   readonly #dirty = new Set<string>();
   readonly #follower: CacheFollower<CustomResourceDefinition>;
-  readonly #handlers = new Set<() => void>();
   /** Names of definitions that must be looked at. */
   readonly #queue = new Set<string>();
   #generation = 0;
@@ -57,21 +58,12 @@ export class CustomResources {
     });
   }
 
-  /** One kind for each custom resource: its storage version. Another list whenever anything has changed. */
-  get storedKinds(): readonly Kind[] {
-    return [...this.#known.values()].flatMap(({ family }) => (family === undefined ? [] : [family.storage]));
-  }
-
-  /** Calls `fn` after each change of what is served. */
-  onChange(fn: () => void): Disposable {
-    this.#handlers.add(fn);
-    return { [Symbol.dispose]: () => void this.#handlers.delete(fn) };
-  }
-
   /** Serves what is defined already. */
   async start(signal: AbortSignal): Promise<void> {
     await this.#follower.load(signal);
-    this.#options.registry.feed.onBatch(() => this.#catchUp());
+    const { feed } = this.#options.registry;
+    feed.onBatch(() => this.#catchUp());
+    feed.onFolder((folder) => this.#options.inUse.touched(folder));
     this.#catchUp();
   }
 
@@ -89,10 +81,19 @@ export class CustomResources {
     while (!signal.aborted) {
       this.#pending = Promise.withResolvers();
       const again = await this.#lookAtAll(signal);
+      await this.#lookForObjects(signal);
       for (const name of again) this.#queue.add(name);
       const late = Promise.withResolvers<void>();
       using _timer = again.length === 0 ? undefined : this.#options.clock.after(againMs, late.resolve);
       await Promise.race([this.#pending.promise, over.promise, late.promise]);
+    }
+  }
+
+  async #lookForObjects(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.inUse.look(this.#options.registry, signal);
+    } catch (error) {
+      if (!signal.aborted) this.#options.log.warn('custom resources could not be looked for', { error });
     }
   }
 
@@ -134,6 +135,10 @@ export class CustomResources {
     return true;
   }
 
+  #storedKinds(): readonly Kind[] {
+    return [...this.#known.values()].flatMap(({ family }) => (family === undefined ? [] : [family.storage]));
+  }
+
   #catchUp(): void {
     if (!this.#follower.isReady || !this.#follower.catchUp() || this.#dirty.size === 0) return;
     const { cache } = this.#options.registry.of(CustomResourceDefinition);
@@ -145,7 +150,7 @@ export class CustomResources {
     this.#dirty.clear();
     if (changed) {
       this.#options.catalog.serve([...this.#known.values()].flatMap(servedKinds));
-      for (const handler of this.#handlers) handler();
+      this.#options.inUse.serve(this.#storedKinds());
     }
     this.#pending.resolve();
   }

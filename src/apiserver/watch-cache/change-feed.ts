@@ -30,6 +30,7 @@ export class ChangeFeed {
   readonly #log: Log;
   readonly #listeners = new Map<string, FeedListener>();
   readonly #settled = new Set<() => void>();
+  readonly #touched = new Set<(folder: string) => void>();
   #waiters: Waiter[] = [];
   #revision = revision(0);
 
@@ -52,6 +53,11 @@ export class ChangeFeed {
   /** Ends that, if it is still this listener who hears them. */
   unlisten(folder: string, listener: FeedListener): void {
     if (this.#listeners.get(folder) === listener) this.#listeners.delete(folder);
+  }
+
+  /** Calls `fn` with each folder in which something has changed, whether anybody listens there or not. */
+  onFolder(fn: (folder: string) => void): void {
+    this.#touched.add(fn);
   }
 
   /** Calls `fn` after each batch, when all listeners have heard it. */
@@ -108,6 +114,7 @@ export class ChangeFeed {
       let end = start + 1;
       while (end < changes.length && folderOf(changes[end]!) === folder) end++;
       this.#listeners.get(folder)?.changed(start === 0 && end === changes.length ? changes : changes.slice(start, end));
+      for (const fn of this.#touched) fn(folder);
       start = end;
     }
     this.#advance(changes.at(-1)!.revision);

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { unless } from '#test/support/needs.ts';
 import { freePort } from '#test/support/tutti.ts';
 import { storeContract } from './contract.ts';
+import { EncryptedStore } from './encryption/encrypted-store.ts';
+import { newKey } from './encryption/key-ring.ts';
 import { etcdStore } from './etcd.ts';
 import { StoreUnavailable } from './store.ts';
 
@@ -82,6 +84,24 @@ const open = () =>
 
 if (missing === false) storeContract('etcd', open);
 else void test('etcd: the store contract', { skip: missing });
+
+test('etcd: nothing of a sealed value stands in its files', { skip: missing }, async ({ signal }) => {
+  const key = newKey();
+  const rules = [{ prefix: '/secret/', writeKey: key, readsPlain: true }];
+  await using store = new EncryptedStore(await open(), { rules, keys: [key] });
+  const put = (at: string, text: string) =>
+    store.commit([{ do: 'put', key: at, value: new TextEncoder().encode(text) }], { signal });
+  for (let i = 0; i < 20; i++) await put(`/secret/${i}`, `CANARY-sealed-${i}`);
+  await put('/open/1', 'CANARY-open');
+  const filesWith = (needle: string) =>
+    readdirSync(dir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .filter((entry) => readFileSync(path.join(entry.parentPath, entry.name)).includes(needle));
+  assert.deepEqual(filesWith('CANARY-sealed'), []);
+  assert.notDeepEqual(filesWith('CANARY-open'), []); // the search looks where it should
+  const { entries } = await store.list('/secret/', { signal });
+  assert.deepEqual(new TextDecoder().decode(entries[0]!.value), 'CANARY-sealed-0');
+});
 
 test('etcd: an engine that dies is reported as unreachable, and found again', { skip: missing }, async ({ signal }) => {
   await using store = await open();

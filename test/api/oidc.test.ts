@@ -11,11 +11,14 @@ import { Issuer } from '../support/issuer.ts';
 import { Tutti } from '../support/tutti.ts';
 
 let issuer: Issuer;
+let second: Issuer;
 let cluster: Tutti;
 let api: RawApi;
 let folder: string;
 before(async () => {
   issuer = await Issuer.start();
+  second = await Issuer.start();
+  second.addKey('ec', 'ES256');
   issuer.addKey('rsa', 'RS256');
   issuer.addKey('ec', 'ES256');
   folder = await mkdtemp(path.join(tmpdir(), 'tutti-oidc-'));
@@ -33,6 +36,19 @@ before(async () => {
           uid: { claim: 'sub' },
         },
       },
+      {
+        issuer: { url: second.url, certificateAuthority: second.authority, audiences: ['tutti'] },
+        claimValidationRules: [
+          { expression: 'claims.exp - claims.iat <= 3600', message: 'tokens of more than an hour are not taken' },
+        ],
+        claimMappings: {
+          username: { expression: '"robot:" + claims.sub' },
+          groups: { expression: 'claims.roles.filter(r, r.startsWith("k8s-")).map(r, r.substring(4))' },
+          uid: { expression: 'claims.sub' },
+          extra: [{ key: 'example.com/team', valueExpression: 'claims.?team.orValue("")' }],
+        },
+        userValidationRules: [{ expression: '!user.groups.exists(g, g == "banned")', message: 'banned' }],
+      },
     ],
     anonymous: { enabled: true, conditions: [{ path: '/livez' }, { path: '/version' }, { path: '/metrics' }] },
   };
@@ -44,6 +60,7 @@ after(async () => {
   api[Symbol.dispose]();
   await cluster[Symbol.asyncDispose]();
   await issuer[Symbol.asyncDispose]();
+  await second[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
 
@@ -71,6 +88,30 @@ test('a token of the issuer says who calls, in which groups, whatever sort of ke
     });
   }
   assert.equal(issuer.asked.length, 2, 'its description and its keys are fetched once');
+});
+
+test('expressions map claims, and say which tokens and users are taken', async () => {
+  const robot = { sub: 'r-1', roles: ['k8s-ops', 'other', 'k8s-dev'], team: 'blue' };
+  assert.deepEqual(await whoIs(second.token('ec', robot)), {
+    username: 'robot:r-1',
+    groups: ['ops', 'dev', 'system:authenticated'],
+    uid: 'r-1',
+    extra: { 'example.com/team': ['blue'] },
+  });
+  const { team: _team, ...teamless } = robot;
+  const plain = await whoIs(second.token('ec', teamless));
+  assert.ok(typeof plain === 'object' && !('extra' in plain));
+  const now = Math.floor(Date.now() / 1000);
+  const wrong: Readonly<Record<string, object>> = {
+    'that lasts too long': { ...robot, exp: now + 7200 },
+    'of somebody banned': { ...robot, roles: ['k8s-banned'] },
+    'without roles': { sub: 'r-1' },
+    'with roles that are none': { ...robot, roles: 7 },
+    'that claims to be the system': { ...robot, roles: ['k8s-system:masters'] },
+  };
+  for (const [what, claims_] of Object.entries(wrong)) {
+    assert.equal(await whoIs(second.token('ec', { ...claims_ })), 401, what);
+  }
 });
 
 test('rights come from roles: nobody may do anything by being known alone', async () => {

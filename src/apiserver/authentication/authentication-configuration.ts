@@ -3,6 +3,7 @@
  * `apiserver.config.k8s.io/v1`. Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/
  */
 import { invalid, notSupported, required, type FieldError } from '#machinery/field-error.ts';
+import { compileClaimExpression, type ClaimExpression, type Wanted } from './oidc/claim-expressions.ts';
 import { parseYaml } from '#machinery/yaml.ts';
 
 /** A claim, and what stands before its value in our names. */
@@ -11,15 +12,28 @@ export interface PrefixedClaim {
   readonly prefix: string;
 }
 
+/** Where a value comes from: a claim, or an expression over all of them. */
+export type ClaimSource = PrefixedClaim | { readonly expression: ClaimExpression };
+
+/** What must hold, or the message is what is said. */
+export interface Requirement {
+  readonly expression: ClaimExpression;
+  readonly message: string;
+}
+
 export interface JwtIssuer {
   readonly url: string;
   readonly discoveryUrl: string | undefined;
   readonly authority: string | undefined;
   readonly audiences: readonly string[];
   readonly requiredClaims: readonly { readonly claim: string; readonly requiredValue: string }[];
-  readonly username: PrefixedClaim;
-  readonly groups: PrefixedClaim | undefined;
-  readonly uid: { readonly claim: string } | undefined;
+  /** Over `claims`, and over the `user` that comes of them. */
+  readonly claimRules: readonly Requirement[];
+  readonly userRules: readonly Requirement[];
+  readonly username: ClaimSource;
+  readonly groups: ClaimSource | undefined;
+  readonly uid: ClaimSource | undefined;
+  readonly extra: readonly { readonly key: string; readonly expression: ClaimExpression }[];
 }
 
 export interface AuthenticationConfiguration {
@@ -79,47 +93,130 @@ function readIssuer(errors: FieldError[], path: string, fields: Fields): JwtIssu
   const policy = issuer['audienceMatchPolicy'] ?? 'MatchAny';
   if (policy !== 'MatchAny')
     errors.push(notSupported(`${path}.issuer.audienceMatchPolicy`, shown(policy), ['MatchAny']));
-  if (listOf(errors, `${path}.userValidationRules`, fields['userValidationRules']).length > 0) {
-    errors.push(expressions(`${path}.userValidationRules`));
-  }
   const rules = listOf(errors, `${path}.claimValidationRules`, fields['claimValidationRules']);
   const mappings = fieldsOf(fields['claimMappings']);
   known(errors, `${path}.claimMappings`, mappings, ['username', 'groups', 'uid', 'extra']);
-  if (listOf(errors, `${path}.claimMappings.extra`, mappings['extra']).length > 0) {
-    errors.push(expressions(`${path}.claimMappings.extra`));
-  }
-  const username = readClaim(errors, `${path}.claimMappings.username`, mappings['username']);
+  const extra = listOf(errors, `${path}.claimMappings.extra`, mappings['extra']).flatMap((each, index) =>
+    readExtra(errors, `${path}.claimMappings.extra[${index}]`, fieldsOf(each)),
+  );
+  const username = readClaim(errors, `${path}.claimMappings.username`, mappings['username'], 'text');
   if (username === undefined) errors.push(required(`${path}.claimMappings.username`));
-  const uid = readClaim(errors, `${path}.claimMappings.uid`, mappings['uid'], false);
+  const uid = readClaim(errors, `${path}.claimMappings.uid`, mappings['uid'], 'text', false);
+  const claimRules = readRules(errors, `${path}.claimValidationRules`, rules, 'claims');
+  checkEmail(errors, `${path}.claimMappings.username.expression`, username, [...claimRules, ...extra]);
   return {
     url,
     discoveryUrl,
     authority: textOf(errors, `${path}.issuer.certificateAuthority`, issuer['certificateAuthority']),
     audiences,
-    requiredClaims: rules.map((rule, index) =>
-      readRule(errors, `${path}.claimValidationRules[${index}]`, fieldsOf(rule)),
+    requiredClaims: rules.flatMap((rule, index) =>
+      readRequired(errors, `${path}.claimValidationRules[${index}]`, fieldsOf(rule)),
+    ),
+    claimRules,
+    userRules: readRules(
+      errors,
+      `${path}.userValidationRules`,
+      listOf(errors, `${path}.userValidationRules`, fields['userValidationRules']),
+      'user',
     ),
     username: username ?? { claim: '', prefix: '' },
-    groups: readClaim(errors, `${path}.claimMappings.groups`, mappings['groups']),
+    groups: readClaim(errors, `${path}.claimMappings.groups`, mappings['groups'], 'texts'),
     uid,
+    extra,
   };
 }
 
-function readRule(errors: FieldError[], path: string, rule: Fields) {
+function readRequired(errors: FieldError[], path: string, rule: Fields) {
   known(errors, path, rule, ['claim', 'requiredValue', 'expression', 'message']);
-  if (rule['expression'] !== undefined) errors.push(expressions(`${path}.expression`));
   const claim = textOf(errors, `${path}.claim`, rule['claim']) ?? '';
-  if (claim === '' && rule['expression'] === undefined) errors.push(required(`${path}.claim`));
-  return { claim, requiredValue: textOf(errors, `${path}.requiredValue`, rule['requiredValue']) ?? '' };
+  if (rule['expression'] !== undefined) {
+    if (claim !== '') errors.push(invalid(path, claim, "claim and expression can't both be set"));
+    return [];
+  }
+  if (claim === '') errors.push(required(path, 'claim or expression is required'));
+  return [{ claim, requiredValue: textOf(errors, `${path}.requiredValue`, rule['requiredValue']) ?? '' }];
 }
 
-function readClaim(errors: FieldError[], path: string, value: unknown, needsPrefix = true): PrefixedClaim | undefined {
+function readRules(errors: FieldError[], path: string, rules: readonly unknown[], variable: 'claims' | 'user') {
+  return rules.flatMap((each, index): readonly Requirement[] => {
+    const rule = fieldsOf(each);
+    if (variable === 'user') known(errors, `${path}[${index}]`, rule, ['expression', 'message']);
+    else if (rule['expression'] === undefined) return [];
+    const expression = readExpression(errors, `${path}[${index}].expression`, rule['expression'], variable, 'decision');
+    const message = textOf(errors, `${path}[${index}].message`, rule['message']) ?? '';
+    return expression === undefined ? [] : [{ expression, message }];
+  });
+}
+
+function readExtra(errors: FieldError[], path: string, extra: Fields) {
+  known(errors, path, extra, ['key', 'valueExpression']);
+  const key = textOf(errors, `${path}.key`, extra['key']) ?? '';
+  if (!/^[a-z0-9.-]+\/\S+$/.test(key) || key !== key.toLowerCase()) {
+    errors.push(invalid(`${path}.key`, key, 'must be a domain-prefixed path in lower case (such as "acme.io/foo")'));
+  } else if (/(^|\.)(kubernetes|k8s)\.io\//.test(key)) {
+    errors.push(
+      invalid(`${path}.key`, key, 'k8s.io, kubernetes.io and their subdomains are reserved for Kubernetes use'),
+    );
+  }
+  const expression = readExpression(errors, `${path}.valueExpression`, extra['valueExpression'], 'claims', 'texts');
+  return expression === undefined ? [] : [{ key, expression }];
+}
+
+function readExpression(
+  errors: FieldError[],
+  field: string,
+  value: unknown,
+  variable: 'claims' | 'user',
+  wanted: Wanted,
+): ClaimExpression | undefined {
+  const source = textOf(errors, field, value) ?? '';
+  if (source === '') {
+    errors.push(required(field, 'expression is required'));
+    return undefined;
+  }
+  try {
+    return compileClaimExpression(source, variable, wanted);
+  } catch (error) {
+    errors.push(invalid(field, source, `compilation failed: ${(error as Error).message}`));
+    return undefined;
+  }
+}
+
+/** Whoever goes by an email address must look whether it is one's own. */
+function checkEmail(
+  errors: FieldError[],
+  field: string,
+  username: ClaimSource | undefined,
+  others: readonly { readonly expression: ClaimExpression }[],
+): void {
+  if (username === undefined || !('expression' in username)) return;
+  const sources = [username.expression.source, ...others.map(({ expression }) => expression.source)];
+  if (!/\bclaims(\.email\b|\[['"]email['"]\])/.test(username.expression.source)) return;
+  if (sources.some((source) => source.includes('email_verified'))) return;
+  errors.push(
+    invalid(
+      field,
+      username.expression.source,
+      'claims.email_verified must be used in claimMappings.username.expression or claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when claims.email is used in claimMappings.username.expression',
+    ),
+  );
+}
+
+function readClaim(
+  errors: FieldError[],
+  path: string,
+  value: unknown,
+  wanted: Wanted,
+  needsPrefix = true,
+): ClaimSource | undefined {
   if (value === undefined) return undefined;
   const fields = fieldsOf(value);
   known(errors, path, fields, ['claim', 'expression', ...(needsPrefix ? ['prefix'] : [])]);
   if (fields['expression'] !== undefined) {
-    errors.push(expressions(`${path}.expression`));
-    return undefined;
+    if (fields['claim'] !== undefined) errors.push(invalid(path, '…', "claim and expression can't both be set"));
+    if (fields['prefix'] !== undefined) errors.push(invalid(path, '…', "prefix can't be set when expression is set"));
+    const expression = readExpression(errors, `${path}.expression`, fields['expression'], 'claims', wanted);
+    return expression === undefined ? undefined : { expression };
   }
   const claim = textOf(errors, `${path}.claim`, fields['claim']) ?? '';
   const prefix = textOf(errors, `${path}.prefix`, fields['prefix']);
@@ -162,9 +259,6 @@ function readAnonymous(errors: FieldError[], value: unknown): AuthenticationConf
     return path;
   });
 }
-
-const expressions = (field: string): FieldError =>
-  invalid(field, '…', 'expressions are not understood by this server; name a claim instead');
 
 function checkUrl(errors: FieldError[], field: string, text: string): void {
   if (!URL.canParse(text)) {

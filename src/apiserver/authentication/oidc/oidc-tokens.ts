@@ -2,8 +2,9 @@ import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { UserInfo } from '#client/client.ts';
 import { unauthorized } from '#machinery/status-error.ts';
-import type { JwtIssuer } from '../authentication-configuration.ts';
+import type { ClaimSource, JwtIssuer, Requirement } from '../authentication-configuration.ts';
 import type { TokenAuthenticator } from '../bearer-token.ts';
+import type { ClaimExpression } from './claim-expressions.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import { parseJwt } from './jwt.ts';
 
@@ -47,48 +48,73 @@ export function oidcTokens(issuer: JwtIssuer, { clock, log }: { clock: Clock; lo
           throw unauthorized(`The claim ${JSON.stringify(claim)} of the token is not ${JSON.stringify(requiredValue)}`);
         }
       }
+      mustHold(issuer.claimRules, claims);
       return { user: userOf(issuer, claims), audiences, expires: exp * 1000 };
     },
   };
 }
 
-function userOf({ username, groups, uid }: JwtIssuer, claims: Readonly<Record<string, unknown>>): UserInfo {
-  const name = claims[username.claim];
-  if (typeof name !== 'string' || name === '') {
-    throw unauthorized(`The token lacks its claim ${JSON.stringify(username.claim)}`);
-  }
-  if (username.claim === 'email' && claims['email_verified'] !== undefined && claims['email_verified'] !== true) {
+type Claims = Readonly<Record<string, unknown>>;
+
+function userOf(issuer: JwtIssuer, claims: Claims): UserInfo {
+  const username = textFrom(issuer.username, claims, 'username');
+  if (username === '') throw unauthorized('The token names nobody');
+  if ('claim' in issuer.username && issuer.username.claim === 'email' && (claims['email_verified'] ?? true) !== true) {
     throw unauthorized('The email address of the token is not verified');
   }
-  const user = `${username.prefix}${name}`;
-  if (user.startsWith(reservedPrefix)) {
-    throw unauthorized(
-      `An issuer may not call anybody ${JSON.stringify(user)}: ${reservedPrefix} is the cluster's own`,
-    );
+  const groups = issuer.groups === undefined ? [] : textsFrom(issuer.groups, claims, 'groups');
+  for (const name of [username, ...groups]) {
+    if (name.startsWith(reservedPrefix)) {
+      throw unauthorized(`An issuer gives no name that begins with ${reservedPrefix}, as ${JSON.stringify(name)} does`);
+    }
   }
-  const id = uid === undefined ? undefined : claims[uid.claim];
-  if (uid !== undefined && typeof id !== 'string') {
-    throw unauthorized(`The claim ${JSON.stringify(uid.claim)} of the token is no text`);
-  }
-  return {
-    username: user,
-    groups: groups === undefined ? [] : groupsIn(claims[groups.claim], groups),
-    ...(typeof id === 'string' ? { uid: id } : {}),
+  const uid = issuer.uid === undefined ? undefined : textFrom(issuer.uid, claims, 'uid');
+  const extra = Object.fromEntries(
+    issuer.extra
+      .map(({ key, expression }) => [key, textsFrom({ expression }, claims, key)] as const)
+      .filter(([, values]) => values.length > 0),
+  );
+  const user: UserInfo = {
+    username,
+    groups,
+    ...(uid === undefined ? {} : { uid }),
+    ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };
+  mustHold(issuer.userRules, { uid: '', extra: {}, ...user });
+  return user;
 }
 
-function groupsIn(value: unknown, { claim, prefix }: { readonly claim: string; readonly prefix: string }) {
+/** Throws Unauthorized with the message of the first rule that does not hold. */
+function mustHold(rules: readonly Requirement[], value: unknown): void {
+  for (const { expression, message } of rules) {
+    if (evaluated(expression, value) !== true) {
+      throw unauthorized(message === '' ? `The token does not satisfy ${expression.source}` : message);
+    }
+  }
+}
+
+/** What a token says must not come back in an error: only the rule is named. */
+function evaluated(expression: ClaimExpression, value: unknown): unknown {
+  try {
+    return expression.evaluate(value);
+  } catch {
+    throw unauthorized(`The rule ${expression.source} cannot be applied to the token`);
+  }
+}
+
+function textFrom(source: ClaimSource, claims: Claims, what: string): string {
+  const value = 'expression' in source ? evaluated(source.expression, claims) : claims[source.claim];
+  if (typeof value !== 'string' || value === '') throw unauthorized(`The token gives no ${what}`);
+  return 'expression' in source ? value : `${source.prefix}${value}`;
+}
+
+function textsFrom(source: ClaimSource, claims: Claims, what: string): readonly string[] {
+  const value = 'expression' in source ? evaluated(source.expression, claims) : claims[source.claim];
   if (value === undefined || value === null) return [];
-  const names = [value].flat();
-  if (!names.every((each) => typeof each === 'string')) {
-    throw unauthorized(`The claim ${JSON.stringify(claim)} of the token is neither text nor a list of texts`);
+  const texts = [value].flat();
+  if (!texts.every((each) => typeof each === 'string')) {
+    throw unauthorized(`What the token gives as ${what} is neither text nor a list of texts`);
   }
-  const groups = names.filter((each) => each !== '').map((each) => `${prefix}${each}`);
-  const reserved = groups.find((each) => each.startsWith(reservedPrefix));
-  if (reserved !== undefined) {
-    throw unauthorized(
-      `An issuer may put nobody into ${JSON.stringify(reserved)}: ${reservedPrefix} is the cluster's own`,
-    );
-  }
-  return groups;
+  const prefix = 'expression' in source ? '' : source.prefix;
+  return texts.filter((each) => each !== '').map((each) => `${prefix}${each}`);
 }

@@ -3,6 +3,8 @@ import type { Kind } from '#machinery/kind.ts';
 /** The kinds that the API serves just now. Those of custom resources come and go with their definitions. */
 export interface KindSource {
   readonly kinds: readonly Kind[];
+  /** A kind that is served, also if it is not among `kinds` because it has no objects. */
+  find?(group: string, kind: string): Kind | undefined;
   /** Why the kinds of some groups are not known just now, a text for each of those groups. */
   readonly failures?: readonly string[];
   /** Calls `handler` after each change of them. A kind whose definition has changed is another one by identity. */

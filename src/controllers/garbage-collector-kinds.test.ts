@@ -78,6 +78,22 @@ test('objects of kinds that come later own and are owned, and stay when their ki
   assert.deepEqual(names(cluster, Secret), []);
 });
 
+test('an owner of a kind without objects is asked for where it would be', async () => {
+  await using cluster = new TestCluster();
+  const v1 = widget('v1');
+  const source: KindSource = {
+    kinds: [ConfigMap, Secret],
+    onChange: () => ({ [Symbol.dispose]() {} }),
+    find: (group, kind) => (group === 'example.com' && kind === 'Widget' ? v1 : undefined),
+  };
+  const owner = await cluster.create(v1, named('owner'));
+  await cluster.create(Secret, named('of-none', [ownedBy(v1, { metadata: { name: 'gone', uid: 'gone' } })]));
+  await cluster.create(Secret, named('of-owner', [ownedBy(v1, owner)]));
+  await cluster.create(Secret, named('of-unknown', [{ ...ownedBy(v1, owner), kind: 'Gadget' }]));
+  await cluster.run([garbageCollector(source)]);
+  assert.deepEqual(names(cluster, Secret), ['of-owner', 'of-unknown']);
+});
+
 test('an owner in another namespace is none, which is told', async () => {
   await using cluster = new TestCluster();
   const elsewhere = await cluster.create(ConfigMap, named('owner', [], 'elsewhere'));

@@ -31,6 +31,7 @@ const complaintsMax = 500;
 
 /** What the collector remembers beside the cache. */
 interface Memory {
+  readonly source: KindSource;
   readonly graph: OwnerGraph;
   /** Uids. */
   readonly absent: BoundedSet;
@@ -45,6 +46,7 @@ interface Memory {
 export function garbageCollector(source: KindSource): Controller {
   const graph = new OwnerGraph();
   const memory: Memory = {
+    source,
     graph,
     absent: new BoundedSet(absentOwnersMax),
     complained: new BoundedSet(complaintsMax),
@@ -152,8 +154,9 @@ async function stateOf(
   memory: Memory,
   context: ReconcileContext,
 ): Promise<OwnerState> {
-  const { graph, absent } = memory;
-  const kind = graph.kindOf(reference);
+  const { source, graph, absent } = memory;
+  const followed = graph.kindOf(reference);
+  const kind = followed ?? servedKind(source, reference);
   // What belongs to the whole cluster cannot hang on something in one of its namespaces: such a reference is void,
   // and deleting for it would be worse than keeping.
   const isVoid = kind?.namespaced === true && dependent.object.metadata?.namespace === undefined;
@@ -165,11 +168,11 @@ async function stateOf(
   if (absent.has(reference.uid) || absent.has(here)) return 'absent';
   if (kind === undefined) return 'unknown';
   const ref = graph.ownerRef(kind, reference, dependent.object);
-  const cached = context.cache.get(kind, ref);
+  const cached = followed === undefined ? undefined : context.cache.get(followed, ref);
   const isCached = cached?.metadata?.uid === reference.uid;
   const owner = isCached ? cached : await getOrUndefined(kind, { metadata: ref }, context);
   if (owner === undefined || owner.metadata?.uid !== reference.uid) {
-    if (kind.namespaced && livesElsewhere(kind, reference, dependent, context)) {
+    if (followed?.namespaced === true && livesElsewhere(followed, reference, dependent, context)) {
       complain(reference, dependent, memory, context);
       absent.add(here);
     } else {
@@ -178,6 +181,12 @@ async function stateOf(
     return 'absent';
   }
   return waitsForDependents(owner) ? 'waiting' : 'present';
+}
+
+/** A kind whose objects need not be followed, as there are none; an owner of it must be asked for all the same. */
+function servedKind(source: KindSource, { apiVersion, kind }: OwnerReference): Kind | undefined {
+  const slash = apiVersion.indexOf('/');
+  return source.find?.(slash < 0 ? '' : apiVersion.slice(0, slash), kind);
 }
 
 /** True if the owner is there, but not where this dependent can have it. */

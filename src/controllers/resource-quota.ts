@@ -60,7 +60,10 @@ export function resourceQuotaController(source: KindSource): Controller {
         if (kind === (Pod as Kind)) againMs = untilNextRelease(items, now);
       }
       const known = pickResources(quota.status?.used ?? {}, (each) => hard[each] !== undefined);
-      const used = { ...known, ...usageOf(quota, found, now) };
+      // Kinds that are not followed have no objects.
+      const none = Object.keys(hard).filter((each) => each.startsWith('count/'));
+      const zero = Object.fromEntries(none.map((each) => [each, '0']));
+      const used = { ...known, ...zero, ...usageOf(quota, found, now) };
       const sameHard = sameResources(hard, quota.status?.hard ?? {});
       if (!sameHard) againMs = Math.min(againMs ?? secondLookMs, secondLookMs);
       if (!sameHard || !sameResources(used, quota.status?.used ?? {})) {

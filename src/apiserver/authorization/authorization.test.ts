@@ -266,6 +266,19 @@ test('nobody grants what they do not have, and the refusal names what is missing
   await assert.rejects(as.create(RoleBinding, grant('no-such', ['User', 'chief']), { signal }), (error: unknown) =>
     hasReason(error, 'NotFound'),
   );
+  const applied = {
+    type: 'apply',
+    patch: {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata: { name: 'new' },
+      rules: role('get').rules,
+    },
+  } as const;
+  const options = { signal, fieldManager: 'test' };
+  await assert.rejects(as.patch(Role, { name: 'new', namespace: 'shop' }, applied, options), /not currently held/);
+  const collected = { type: 'apply', force: true, patch: { ...applied.patch, metadata: { name: 'r' } } } as const;
+  await assert.rejects(as.patch(Role, { name: 'r', namespace: 'shop' }, collected, options), /not currently held/);
   const aggregated = {
     metadata: { name: 'all' },
     aggregationRule: { clusterRoleSelectors: [{ matchLabels: { a: 'b' } }] },

@@ -132,6 +132,9 @@ test('refusals, unknown callers, impersonation, watches and faults of the server
   await server.call('GET', maps, undefined, { 'impersonate-user': 'bob' });
   assert.deepEqual([last().user.username, last().impersonatedUser?.username], ['admin', 'bob']);
   await server.call('GET', `${maps}?watch=true&timeoutSeconds=1`);
+  // A watch is over once its end has gone out, which its client may know first.
+  while (last().stage !== 'ResponseComplete' || last().verb !== 'watch')
+    await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(
     server.events.slice(-2).map(({ stage, verb }) => `${verb} ${stage}`),
     ['watch ResponseStarted', 'watch ResponseComplete'],

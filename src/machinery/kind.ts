@@ -79,6 +79,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   prepareForDelete?(object: T, now: string): T;
   /** Carries over what a client may not change on update, given the stored object. */
   prepareForUpdate?(object: T, stored: T): T;
+  /** Loads what the rules of this object need; ends before they are asked for. */
+  load?(object: T): Promise<void>;
   /**
    * Cross-field rules for a new object, already defaulted, and for a changed one. Names, labels and other metadata are
    * checked by the registry. An object without `metadata.resourceVersion` is new.

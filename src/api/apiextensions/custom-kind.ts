@@ -17,6 +17,7 @@ import { embeddedErrors } from '#machinery/structural/embedded-resources.ts';
 import { isObject, type JsonSchema, type Value } from '#machinery/structural/json-schema.ts';
 import { listTypeErrors } from '#machinery/structural/list-types.ts';
 import { prune } from '#machinery/structural/prune.ts';
+import { hasRules, loadedRules, loadRules } from '#machinery/structural/load-rules.ts';
 import { toSchema } from '#machinery/structural/to-schema.ts';
 import { valueErrors } from '#machinery/structural/validate-value.ts';
 import { definition } from '../definitions.ts';
@@ -92,27 +93,30 @@ function customKind(
     },
     selectableFields: selectableFields(version),
     prepareForCreate: (object) => (status === undefined ? object : withoutStatus(object)),
+    ...(hasRules(structural) ? { load: loadRules } : {}),
     validate(object) {
       if (object.metadata?.resourceVersion !== undefined) return []; // a change is judged beside what it changes
-      return [
+      const errors = [
         ...valueErrors(structural, object),
         ...scaleErrors(scale, object, 'all'),
         ...embeddedErrors(structural, object),
         ...listTypeErrors(structural, object),
       ];
+      return withRules(structural, object, undefined, errors);
     },
     validateUpdate(object, stored, subresource) {
       const lists = listTypeErrors(structural, object);
       const ratcheted = lists.length > 0 && listTypeErrors(structural, stored).length > 0 ? [] : lists;
-      if (subresource === 'status') {
-        return [...statusErrors(structural, object, stored), ...scaleErrors(scale, object, 'status'), ...ratcheted];
-      }
-      return [
-        ...valueErrors(structural, object, { before: { value: stored } }),
-        ...scaleErrors(scale, object, 'all'),
-        ...embeddedErrors(structural, object),
-        ...ratcheted,
-      ];
+      const errors =
+        subresource === 'status'
+          ? [...statusErrors(structural, object, stored), ...scaleErrors(scale, object, 'status'), ...ratcheted]
+          : [
+              ...valueErrors(structural, object, { before: { value: stored } }),
+              ...scaleErrors(scale, object, 'all'),
+              ...embeddedErrors(structural, object),
+              ...ratcheted,
+            ];
+      return withRules(structural, object, stored, errors);
     },
     warn: (object, stored) => finalizerWarnings(object, stored),
     custom: {
@@ -128,6 +132,31 @@ function conformed(structural: JsonSchema, value: unknown, meta: ObjectSchema): 
   if (!isObject(value)) return { value, unknown: [], errors: ['the body must be a JSON object'] };
   const { value: pruned, unknown, errors } = prune(structural, value, meta);
   return { value: errors.length > 0 ? pruned : withDefaults(structural, pruned), unknown, errors };
+}
+
+const blocking = new Set<FieldError['type']>([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
+
+/** Rules may rely on the types that the schema says, so they wait until those are right. */
+function withRules(
+  structural: JsonSchema,
+  object: ApiObject,
+  stored: ApiObject | undefined,
+  errors: readonly FieldError[],
+): readonly FieldError[] {
+  if (!hasRules(structural)) return errors;
+  if (errors.some(({ type }) => blocking.has(type))) {
+    const words =
+      'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+    return [...errors, invalid('<nil>', null, words)];
+  }
+  const before = stored === undefined ? undefined : { value: stored };
+  return [...errors, ...loadedRules().brokenRules(structural, object, before)];
 }
 
 function withoutStatus<T extends ApiObject>(object: T): T {

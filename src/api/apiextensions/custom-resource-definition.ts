@@ -2,6 +2,7 @@ import { invalid, type FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { dns1123SubdomainComplaints } from '#machinery/names.ts';
 import { isKnownFormat } from '#machinery/structural/formats.ts';
+import { hasRules, loadRules } from '#machinery/structural/load-rules.ts';
 import { isObject, type JsonSchema } from '#machinery/structural/json-schema.ts';
 import { definition } from '../definitions.ts';
 import { createdColumn, nameColumn } from '../rules/columns.ts';
@@ -48,6 +49,10 @@ export const CustomResourceDefinition: Kind<CustomResourceDefinition> = {
       status: { ...object.status, conditions },
     };
   },
+  async load({ spec }) {
+    const schemas = spec.versions.map(({ schema }) => (schema?.openAPIV3Schema ?? {}) as JsonSchema);
+    if (schemas.some(hasRules)) await loadRules();
+  },
   validate(object) {
     const isNew = object.metadata?.resourceVersion === undefined;
     return [
@@ -67,9 +72,6 @@ export const CustomResourceDefinition: Kind<CustomResourceDefinition> = {
   validateName: dns1123SubdomainComplaints,
   columns: [nameColumn, createdColumn],
 };
-
-const unheededRules =
-  'x-kubernetes-validations are not enforced by this server: objects that break these rules are let in';
 
 function nameErrors({ metadata, spec }: CustomResourceDefinition): FieldError[] {
   const { name = '' } = metadata ?? {};
@@ -131,8 +133,6 @@ function warningsOf({ spec }: CustomResourceDefinition): readonly string[] {
   const visit = (schema: unknown): void => {
     if (!isObject(schema)) return;
     const { format = '', type, items } = schema as JsonSchema; // conforms to the definition of one
-    // The rules are kept and published, and held against nothing: nobody here reads their language yet.
-    if (schema['x-kubernetes-validations'] !== undefined) warnings.add(unheededRules);
     if (format !== '' && !isKnownFormat(type, format)) warnings.add(`unrecognized format ${JSON.stringify(format)}`);
     if (schema['x-kubernetes-list-type'] === 'set' && (items?.type === 'object' || items?.type === 'array')) {
       const what = JSON.stringify(items.type);

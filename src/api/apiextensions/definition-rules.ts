@@ -15,6 +15,7 @@ import {
 } from '#machinery/field-error.ts';
 import { dns1035LabelComplaints, dns1123SubdomainComplaints, immutableComplaint } from '#machinery/names.ts';
 import type { JsonSchema } from '#machinery/structural/json-schema.ts';
+import { hasRules, loadedRules } from '#machinery/structural/load-rules.ts';
 import { isTrue } from './definition-conditions.ts';
 import { conversionErrors } from './conversion-rules.ts';
 import { defaultErrors } from './default-rules.ts';
@@ -167,7 +168,10 @@ function versionSchemaErrors(path: string, schema: JsonSchema, withStatus: boole
   const structural = structuralErrors(path, schema);
   errors.push(...structural);
   if (structural.length === 0) errors.push(...defaultErrors(path, schema));
-  return [...errors, ...schemaErrors(path, schema)];
+  const said = schemaErrors(path, schema);
+  // A schema that is wrong in itself would only have its rules complain of what they cannot know.
+  const isSound = errors.length === 0 && said.length === 0;
+  return [...errors, ...said, ...(isSound && hasRules(schema) ? loadedRules().ruleComplaints(path, schema) : [])];
 }
 
 function subresourcesErrors(path: string, subresources: CustomResourceSubresources | undefined): FieldError[] {

@@ -61,6 +61,7 @@ async function createNamed<T extends ApiObject>(
   const prepared = kind.prepareForCreate?.(admitted) ?? admitted;
   const object = kind.defaults?.(prepared) ?? prepared;
   const write = async (complete: T) => {
+    await kind.load?.(complete);
     const errors = [...metadataErrors(kind, complete), ...(kind.validate?.(complete) ?? [])];
     if (errors.length > 0) throw invalidObject(kind, name, errors);
     for (const text of kind.warn?.(complete, undefined) ?? []) context.warn(text);

@@ -53,6 +53,7 @@ export async function replaceObject<T extends ApiObject>(
   const prepared = door === undefined ? (kind.prepareForUpdate?.(admitted, old) ?? admitted) : admitted;
   const object = withGeneration(kind, kind.defaults?.(prepared) ?? prepared, old);
   return withReservations(pipeline, call, object, old, async (complete) => {
+    await kind.load?.(complete);
     const errors = [
       ...metadataUpdateErrors(complete, old),
       ...(kind.validateUpdate?.(complete, old, door) ?? []),

@@ -16,12 +16,27 @@ export function toSchema(schema: JsonSchema, metadata: ObjectSchema): ObjectSche
   });
 }
 
+/**
+ * The same for a part of one, as rules see it: with formats, by which texts are times and bytes. `isRoot` adds what every
+ * object has.
+ */
+export function toPartSchema(schema: JsonSchema, metadata: ObjectSchema, isRoot: boolean): Schema {
+  return isRoot ? withFormats(toSchema(schema, metadata), schema, metadata) : schemaOf(schema, metadata, true);
+}
+
+function withFormats(whole: ObjectSchema, schema: JsonSchema, metadata: ObjectSchema): ObjectSchema {
+  const own = Object.entries(schema.properties ?? {}).filter(([name]) => !isImplied(name));
+  const fields = own.map(([name, each]) => [name, { schema: schemaOf(each, metadata, true) }] as const);
+  return { ...whole, fields: { ...whole.fields, ...Object.fromEntries(fields) } };
+}
+
 const isImplied = (name: string) => name === 'apiVersion' || name === 'kind' || name === 'metadata';
 
 function objectSchema(
   schema: JsonSchema,
   metadata: ObjectSchema,
   implied: Readonly<Record<string, Field>> = {},
+  formats = false,
 ): ObjectSchema {
   let fields: Readonly<Record<string, Field>> | undefined;
   const mapType = mapTypeOf(schema);
@@ -35,7 +50,10 @@ function objectSchema(
       fields ??= {
         ...implied,
         ...Object.fromEntries(
-          Object.entries(schema.properties ?? {}).map(([name, each]) => [name, { schema: schemaOf(each, metadata) }]),
+          Object.entries(schema.properties ?? {}).map(([name, each]) => [
+            name,
+            { schema: schemaOf(each, metadata, formats) },
+          ]),
         ),
       };
       return fields;
@@ -55,14 +73,14 @@ function mapTypeOf(schema: JsonSchema): 'atomic' | 'granular' | undefined {
   return type === 'atomic' || type === 'granular' ? type : undefined;
 }
 
-function schemaOf(schema: JsonSchema, metadata: ObjectSchema): Schema {
+function schemaOf(schema: JsonSchema, metadata: ObjectSchema, formats = false): Schema {
   const common = commonOf(schema);
   if (schema['x-kubernetes-int-or-string'] === true) return { type: 'int-or-string', ...common };
   const { format } = schema;
   switch (schema.type) {
     case 'string':
-      // Formats only check; nothing is brought into another form.
-      return { type: 'string', ...common };
+      // Elsewhere formats only check; nothing is brought into another form.
+      return { type: 'string', ...common, ...(formats && format !== undefined ? { format } : {}) };
     case 'integer':
     case 'number':
       return { type: schema.type, ...common, ...(format === undefined ? {} : { format }) };
@@ -74,19 +92,19 @@ function schemaOf(schema: JsonSchema, metadata: ObjectSchema): Schema {
       return {
         type: 'array',
         ...common,
-        items: schemaOf(schema.items ?? {}, metadata),
+        items: schemaOf(schema.items ?? {}, metadata, formats),
         ...(listType === 'set' || listType === 'map' || listType === 'atomic' ? { listType } : {}),
         ...(keys === undefined ? {} : { listMapKeys: keys }),
       };
     }
     case 'object':
-      return objectOf(schema, metadata);
+      return objectOf(schema, metadata, formats);
     default:
       return { type: 'any', ...common };
   }
 }
 
-function objectOf(schema: JsonSchema, metadata: ObjectSchema): Schema {
+function objectOf(schema: JsonSchema, metadata: ObjectSchema, formats: boolean): Schema {
   const { additionalProperties, properties } = schema;
   if (schema['x-kubernetes-embedded-resource'] === true) return toSchema(schema, metadata);
   if (properties === undefined && additionalProperties !== undefined && additionalProperties !== false) {
@@ -95,8 +113,8 @@ function objectOf(schema: JsonSchema, metadata: ObjectSchema): Schema {
       type: 'map',
       ...commonOf(schema),
       ...(mapType === undefined ? {} : { mapType }),
-      values: additionalProperties === true ? { type: 'any' } : schemaOf(additionalProperties, metadata),
+      values: additionalProperties === true ? { type: 'any' } : schemaOf(additionalProperties, metadata, formats),
     };
   }
-  return objectSchema(schema, metadata);
+  return objectSchema(schema, metadata, {}, formats);
 }

@@ -26,6 +26,12 @@ export class KindsInUse implements KindSource {
     return this.#kinds;
   }
 
+  /** A custom kind that is served, whether it has objects or not. */
+  find(group: string, kind: string): Kind | undefined {
+    for (const custom of this.#customs.values()) if (custom.group === group && custom.kind === kind) return custom;
+    return undefined;
+  }
+
   onChange(handler: () => void): Disposable {
     this.#handlers.add(handler);
     return { [Symbol.dispose]: () => void this.#handlers.delete(handler) };

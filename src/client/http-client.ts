@@ -1,3 +1,4 @@
+import { formatJson } from '#machinery/json.ts';
 import { type Duplex, Readable } from 'node:stream';
 import type { Clock } from '#lib/clock.ts';
 import { deadline } from '#lib/deadline.ts';
@@ -189,7 +190,7 @@ export class HttpClient implements Client, AsyncDisposable {
     using limit = deadline(this.#options.clock, callMsMax, options.signal, () =>
       timeout(`${method} ${path} took longer than ${callMsMax} ms`),
     );
-    const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const bytes = body === undefined ? undefined : Buffer.from(formatJson(body));
     const headers = { accept: json, ...(bytes === undefined ? {} : { 'content-type': contentType }) };
     return await readJson(await this.#send(method, path, headers, bytes, limit.signal), limit.signal);
   }

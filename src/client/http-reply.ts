@@ -1,3 +1,4 @@
+import { parseExact } from '#machinery/json.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import {
   type Status,
@@ -19,7 +20,7 @@ export async function readJson(reply: Http2Reply, signal: AbortSignal): Promise<
   if (reply.status >= 400 || reply.status < 200) throw await readError(reply, signal);
   const body = await readBody(reply, replyBytesMax, signal);
   try {
-    return JSON.parse(body.toString('utf8'));
+    return parseExact(body.toString('utf8'));
   } catch (cause) {
     throw new StatusError('InternalError', 'The server replied with something that is no JSON', { cause });
   }

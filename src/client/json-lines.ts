@@ -1,3 +1,4 @@
+import { parseExact } from '#machinery/json.ts';
 import { StatusError } from '#machinery/status-error.ts';
 
 /** The longest line accepted: an object has 1.5 MB at most, plus the event around it and room for escapes. */
@@ -35,7 +36,7 @@ export async function* jsonLines(chunks: AsyncIterable<Uint8Array>): AsyncIterab
 
 function parse(line: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('utf8'));
+    return parseExact(Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('utf8'));
   } catch (cause) {
     throw new StatusError('InternalError', 'A watch event is not valid JSON', { cause });
   }

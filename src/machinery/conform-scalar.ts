@@ -32,13 +32,14 @@ export function checkScalar(schema: ScalarSchema, value: unknown): Scalar {
     case 'string':
       return typeof value === 'string' ? checkString(schema, value) : wrongType;
     case 'integer':
-      return typeof value === 'number' ? checkInteger(value, schema.format === 'int32') : wrongType;
+      return checkInteger(value, schema.format === 'int32');
     case 'number':
+      if (typeof value === 'bigint') return { value: Number(value) };
       return typeof value === 'number' && Number.isFinite(value) ? { value } : wrongType;
     case 'boolean':
       return typeof value === 'boolean' ? { value } : wrongType;
     case 'int-or-string':
-      return typeof value === 'number' ? checkInteger(value, true) : typeof value === 'string' ? { value } : wrongType;
+      return typeof value === 'string' ? { value } : checkInteger(value, true);
     case 'quantity':
       return checkQuantity(value);
   }
@@ -69,16 +70,22 @@ function checkBytes(value: string): Scalar {
   return { problem: `illegal base64 data at input byte ${bad === null ? text.length - (text.length % 4) : bad.index}` };
 }
 
-function checkInteger(value: number, is32: boolean): Scalar {
-  if (!Number.isInteger(value)) return wrongType;
+/** Rules compute with the integers of built-in kinds, so those beyond 2^53, which no field has a use for, are refused. */
+function checkInteger(value: unknown, is32: boolean): Scalar {
+  if (typeof value === 'bigint' && !is32) return { problem: beyond(value) };
+  if (typeof value !== 'number' || !Number.isInteger(value)) return wrongType;
   if (is32 ? value !== (value | 0) : !Number.isSafeInteger(value)) {
     if (is32) return wrongType;
-    return { problem: `${value} is beyond the integers that can be kept exactly (±${Number.MAX_SAFE_INTEGER})` };
+    return { problem: beyond(value) };
   }
   return { value: value === 0 ? 0 : value }; // -0 is none of JSON's integers
 }
 
-function checkQuantity(value: unknown): Scalar {
+const beyond = (value: number | bigint) =>
+  `${value} is beyond the integers that can be kept exactly (±${Number.MAX_SAFE_INTEGER})`;
+
+function checkQuantity(given: unknown): Scalar {
+  const value = typeof given === 'bigint' ? String(given) : given;
   if (typeof value !== 'string' && typeof value !== 'number') return wrongType;
   try {
     return { value: canonicalQuantity(value) };

@@ -125,7 +125,6 @@ test('conform() names wrong types the way clients know them, with the path', () 
     [{ secret: 'a*b=' }, 'secret: illegal base64 data at input byte 1'],
     [{ target: 1.5 }, 'json: cannot unmarshal number 1.5 into Go struct field Thing.target of type intstr.IntOrString'],
     [{ raw: 'text' }, 'json: cannot unmarshal string into Go struct field Thing.raw of type map[string]interface {}'],
-    [{ raw: { n: 2 ** 53 } }, 'raw: 9007199254740992 is beyond the integers that can be kept exactly'],
     [[], 'json: cannot unmarshal array into Go value of type v1.Thing'],
   ];
   for (const [value, message] of wrong) assert.deepEqual(conform(thing, value).errors, [message]);

@@ -230,9 +230,6 @@ function compileMap(schema: MapSchema): Check {
 
 /** A free-form value is kept as it is, if it is one that can be kept at all. */
 function checkFree(value: unknown, run: Run, depth: number): unknown {
-  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21) {
-    return failed(`${pathOf(run)}: ${value} is beyond the integers that can be kept exactly`, value, run);
-  }
   if (typeof value !== 'object' || value === null) return value;
   if (depth > nestingMax) return tooDeep(value, run);
   if (Array.isArray(value)) {
@@ -264,7 +261,7 @@ function keysBefore(source: Value, key: string): Record<string, unknown> {
 }
 
 function mismatch(value: unknown, schema: Schema, run: Run, owner: string): unknown {
-  const what = typeof value === 'number' ? `number ${value}` : jsonTypeOf(value);
+  const what = typeof value === 'number' || typeof value === 'bigint' ? `number ${value}` : jsonTypeOf(value);
   const path = pathOf(run);
   const where = owner === '' ? path : `${owner}.${path}`;
   return failed(`json: cannot unmarshal ${what} into Go struct field ${where} of type ${goTypeOf(schema)}`, value, run);

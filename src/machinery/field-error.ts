@@ -1,3 +1,5 @@
+import { formatJson } from './json.ts';
+
 /**
  * One thing wrong with one field, in the words and codes Kubernetes uses for the causes of `Invalid`.
  * Source: k8s.io/apimachinery/pkg/util/validation/field (error.go).
@@ -24,7 +26,7 @@ export interface FieldError {
 
 /** How a bad value is quoted in a message: strings and numbers as JSON, objects compactly. */
 function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'null';
+  const text = value === undefined ? 'null' : formatJson(value);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 

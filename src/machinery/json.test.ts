@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { duplicateFields, nestingMax, parseJson } from './json.ts';
+import { duplicateFields, formatJson, nestingMax, parseJson } from './json.ts';
 
 const duplicatesIn = (text: string) => duplicateFields(text, JSON.parse(text));
 
@@ -45,5 +45,26 @@ test('duplicateFields() finds nothing in what JSON.stringify() writes', () => {
     fc.property(fc.json(), (text) => {
       assert.deepEqual(duplicatesIn(JSON.stringify(JSON.parse(text))), []);
     }),
+  );
+});
+
+test('integers beyond 2^53 come through exactly, as far as 64 bits go, and nothing else is touched', () => {
+  const text =
+    '{"big":9007199254740993,"low":-9223372036854775808,"list":[9223372036854775807],"small":9007199254740991,"text":":9007199254740993","float":1234567890123456.5,"e":1e17}';
+  const value = parseJson(text) as Record<string, unknown>;
+  assert.equal(value['big'], 9_007_199_254_740_993n);
+  assert.equal(value['small'], 9_007_199_254_740_991);
+  assert.equal(formatJson(value), text.replace('1e17', '100000000000000000'));
+  // Go reads what 64 bits do not hold as a double, too.
+  assert.equal(formatJson(parseJson('{"a":99999999999999999999}')), '{"a":100000000000000000000}');
+  assert.equal(formatJson(parseJson('[9007199254740993]'), 2), '[\n  9007199254740993\n]');
+  assert.throws(
+    () =>
+      formatJson({
+        get a() {
+          throw new TypeError('no');
+        },
+      }),
+    TypeError,
   );
 });

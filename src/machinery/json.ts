@@ -1,6 +1,7 @@
 /**
  * JSON bodies as they come from clients: bytes in, a value out, with what `JSON.parse()` would hide found on request.
- * A value keeps integers beyond 2^53 inexactly; `conform()` refuses them where they stand.
+ * Integers beyond 2^53 that 64 bits hold are read as bigints, so that nothing is lost on the way through; that costs
+ * nothing where there are none. Whatever may hold one is written by `formatJson()`.
  */
 import { badRequest } from './status-error.ts';
 
@@ -16,13 +17,53 @@ export function parseJson(body: Uint8Array | string): unknown {
   const text = typeof body === 'string' ? body : decodeText(body);
   if (nestingOf(text) > nestingMax) throw badRequest(`the JSON body is nested deeper than ${nestingMax} levels`);
   try {
-    return JSON.parse(text) as unknown;
+    return parseExact(text);
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     throw badRequest(
       text.trim() === '' ? 'the body is empty; a JSON object is expected' : `the body is not valid JSON: ${detail}`,
       error,
     );
+  }
+}
+
+/** A number of so many digits may be beyond what a double holds; one within a string may look the same. */
+const longNumber = /[:,[\s-]\d{16}/;
+const int64Min = -(2n ** 63n);
+const int64Max = 2n ** 63n - 1n;
+
+type ExactReviver = (this: unknown, key: string, value: unknown, context?: { readonly source?: string }) => unknown;
+
+/** `JSON.parse()`, with integers beyond 2^53 as bigints. Throws what that throws. */
+export function parseExact(text: string): unknown {
+  return longNumber.test(text) ? JSON.parse(text, exactly) : (JSON.parse(text) as unknown);
+}
+
+const exactly: ExactReviver = (_key, value, context) => {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
+  const source = context?.source ?? '';
+  return /^-?\d+$/.test(source) ? exactInteger(BigInt(source)) : value;
+};
+
+/** A bigint if a number would not hold it exactly and 64 bits do; else a number, as Go's decoder falls back to one. */
+export function exactInteger(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) || value < int64Min || value > int64Max ? number : value;
+}
+
+interface RawJson {
+  rawJSON(text: string): unknown;
+}
+
+/** `JSON.stringify()` of a value that may hold what `parseExact()` gives. */
+export function formatJson(value: unknown, space?: number): string {
+  try {
+    return JSON.stringify(value, undefined, space);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const { rawJSON } = JSON as unknown as RawJson; // in V8 since 11.4, in TypeScript's library not yet
+    const exact = (_key: string, each: unknown) => (typeof each === 'bigint' ? rawJSON(String(each)) : each);
+    return JSON.stringify(value, exact, space);
   }
 }
 

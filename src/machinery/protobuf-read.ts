@@ -1,3 +1,4 @@
+import { parseExact } from './json.ts';
 import { setOwn } from '#lib/set-own.ts';
 import { nestingMax } from './json.ts';
 import { layoutOf, type Layout } from './protobuf-layout.ts';
@@ -179,7 +180,7 @@ function readRaw(reader: WireReader): unknown {
     const text = reader.string();
     if (text === '') continue;
     try {
-      value = JSON.parse(text);
+      value = parseExact(text);
     } catch (error) {
       throw badRequest('the protobuf body embeds what is not JSON', error);
     }

@@ -2,6 +2,7 @@
  * Writes objects the way Kubernetes' generated Go code does, byte for byte: fields by ascending number, map entries by
  * ascending key, and what is no pointer in Go even when it is absent here. Values must conform to their schema.
  */
+import { formatJson } from './json.ts';
 import { layoutOf, type Layout } from './protobuf-layout.ts';
 import { unions, wrappedLists, type Union } from './protobuf-special.ts';
 import { wireBytes, wireFixed64, wireVarint, type WireWriter } from './protobuf-wire.ts';
@@ -138,7 +139,7 @@ function writeAny(
 ): void {
   delimited(number, writer, () => {
     if (union === undefined) {
-      writer.string(JSON.stringify(value));
+      writer.string(formatJson(value));
       writer.tag(1, wireBytes);
       return;
     }

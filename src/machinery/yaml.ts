@@ -6,7 +6,7 @@
  */
 import { isAlias, isMap, isScalar, isSeq, parseAllDocuments, stringify, type Document } from 'yaml';
 import { setOwn } from '#lib/set-own.ts';
-import { decodeText, nestingMax } from './json.ts';
+import { decodeText, exactInteger, nestingMax } from './json.ts';
 import { badRequest, tooLarge } from './status-error.ts';
 
 /** Parsing takes about a millisecond a KiB of dense YAML, on the thread that serves everybody. */
@@ -52,6 +52,7 @@ function onlyDocument(text: string): Document.Parsed {
       uniqueKeys: false,
       prettyErrors: true,
       logLevel: 'error',
+      intAsBigInt: true,
     });
     documents = 'empty' in parsed ? [] : parsed;
   } catch (error) {
@@ -137,19 +138,26 @@ function keyOf(node: unknown, path: string): string {
   if (isScalar(node)) {
     const { value } = node;
     if (typeof value === 'string') return value;
-    if (typeof value === 'number' || typeof value === 'boolean') return node.source ?? String(value);
+    if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
+      return node.source ?? String(value);
     if (value === null && typeof node.source === 'string' && node.source !== '') return node.source;
   }
   throw badRequest(`a YAML key ${path === '' ? 'of the document' : `in ${path}`} is no string`);
 }
 
-function toScalar(value: unknown, path: string): unknown {
+function toScalar(given: unknown, path: string): unknown {
+  const value = typeof given === 'bigint' ? exactInteger(given) : given;
   if (value === undefined) return null;
   if (typeof value === 'number' && !Number.isFinite(value))
     throw badRequest(`the YAML number at ${path} is none of JSON's`);
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+  if (
+    value === null ||
+    typeof value === 'string' ||
+    typeof value === 'number' ||
+    typeof value === 'boolean' ||
+    typeof value === 'bigint'
+  )
     return value;
-  if (typeof value === 'bigint') throw badRequest(`the YAML number at ${path} cannot be kept exactly`);
   throw badRequest(`the YAML value at ${path} is nothing that JSON can hold`);
 }
 

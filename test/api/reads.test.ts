@@ -145,3 +145,58 @@ test('a WebSocket watch that cannot be is refused with a Status before the hands
     socket.terminate();
   }
 });
+
+test('integers of 64 bits are kept exactly, however they are written and read', async () => {
+  const revisions = '/apis/apps/v1/namespaces/default/controllerrevisions';
+  const big = '9007199254740993';
+  const head = (name: string) =>
+    `"apiVersion":"apps/v1","kind":"ControllerRevision","metadata":{"name":"${name}"},"revision":1`;
+  const holds = (text: string, count: number) => assert.equal(text.split(big).length - 1, count, text);
+  const types = { json: 'application/json', yaml: 'application/yaml' };
+  for (const [name, type] of Object.entries(types)) {
+    const body = `{${head(name)},"data":{"n":${big},"list":[-9223372036854775808,${big}]}}`;
+    const made = await api.send('POST', revisions, body, { 'content-type': type });
+    assert.equal(made.code, 201, made.text);
+    holds(made.text, 2);
+    for (const accept of ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']) {
+      holds((await api.send('GET', `${revisions}/${name}`, undefined, { accept })).text, 2);
+    }
+    holds((await api.send('GET', `${revisions}/${name}?pretty=true`)).text, 2);
+    holds((await api.send('GET', revisions)).text, name === 'json' ? 2 : 4);
+  }
+  const patches = [
+    ['application/merge-patch+json', '{"metadata":{"labels":{"a":"b"}}}'],
+    ['application/strategic-merge-patch+json', '{"metadata":{"labels":{"a":"c"}}}'],
+    ['application/json-patch+json', '[{"op":"add","path":"/metadata/labels/d","value":"e"}]'],
+  ] as const;
+  for (const [type, patch] of patches) {
+    const patched = await api.send('PATCH', `${revisions}/json`, patch, { 'content-type': type });
+    assert.equal(patched.code, 200, patched.text);
+    holds(patched.text, 2);
+  }
+  const applied = await api.send(
+    'PATCH',
+    `${revisions}/applied?fieldManager=test`,
+    `{${head('applied')},"data":{"n":${big}}}`,
+    { 'content-type': 'application/apply-patch+yaml' },
+  );
+  assert.equal(applied.code, 201, applied.text);
+  holds(applied.text, 1);
+  const asTable = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const table = await api.send('GET', `${revisions}?includeObject=Object`, undefined, { accept: asTable });
+  holds(table.text, 5);
+  const watched = await api.send('GET', `${revisions}?watch=1&timeoutSeconds=1`);
+  holds(watched.text, 5);
+  const { text } = await api.send('GET', `${revisions}/json`);
+  const put = await api.send('PUT', `${revisions}/json`, text.replace('"revision":1', '"revision":2'));
+  assert.equal(put.code, 200, put.text);
+  holds(put.text, 2);
+  const refused = refusalOf(
+    await api.send(
+      'POST',
+      '/api/v1/namespaces/default/pods',
+      `{"metadata":{"name":"p"},"spec":{"activeDeadlineSeconds":${big},"containers":[{"name":"c","image":"i"}]}}`,
+    ),
+  );
+  assert.match(refused.message ?? '', new RegExp(`spec.activeDeadlineSeconds: ${big} is beyond the integers`));
+});

@@ -1,3 +1,4 @@
+import { formatJson } from '#machinery/json.ts';
 import { randomUUID } from 'node:crypto';
 import type { UserInfo } from '#client/client.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -91,7 +92,7 @@ export class Auditor implements AsyncDisposable {
 }
 
 function lineOf(event: AuditEvent): string {
-  const line = JSON.stringify(event);
+  const line = formatJson(event);
   if (line.length <= eventBytesMax) return line;
   const { requestObject: _request, responseObject: _response, ...rest } = event;
   return JSON.stringify({ ...rest, annotations: { ...rest.annotations, 'audit.k8s.io/truncated': 'true' } });

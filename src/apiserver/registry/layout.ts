@@ -1,3 +1,4 @@
+import { formatJson, parseExact } from '#machinery/json.ts';
 import { definition } from '#api/definitions.ts';
 import { builtinKinds } from '#api/kinds.ts';
 import { conform } from '#machinery/conform.ts';
@@ -53,7 +54,7 @@ export class Layout<T extends ApiObject = ApiObject> {
   encode(object: T): Uint8Array {
     const { apiVersion: _a, kind: _k, metadata, ...rest } = object;
     const { resourceVersion: _r, ...meta } = metadata ?? {};
-    const json = JSON.stringify({
+    const json = formatJson({
       apiVersion: apiVersionOf(this.kind),
       kind: this.kind.kind,
       metadata: meta,
@@ -112,7 +113,7 @@ export class Layout<T extends ApiObject = ApiObject> {
 }
 
 export function parseValue({ buffer, byteOffset, byteLength }: Uint8Array): unknown {
-  return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString()) as unknown;
+  return parseExact(Buffer.from(buffer, byteOffset, byteLength).toString());
 }
 
 function metadataComplaint({ metadata }: ApiObject): string | undefined {

@@ -1,3 +1,4 @@
+import { parseExact } from '#machinery/json.ts';
 import type { ApiObject, ManagedFieldsEntry } from '#machinery/object.ts';
 import type { Key, Revision } from '#store/store.ts';
 import type { Layout } from './layout.ts';
@@ -105,7 +106,7 @@ export class StoredObject<T extends ApiObject = ApiObject> {
   #parse(): T {
     const { buffer, byteOffset, byteLength } = this.value;
     const json = Buffer.from(buffer, byteOffset, byteLength).toString();
-    const object = JSON.parse(json) as T & { metadata: { resourceVersion: string } };
+    const object = parseExact(json) as T & { metadata: { resourceVersion: string } };
     object.metadata.resourceVersion = String(this.revision);
     return object;
   }

@@ -1,3 +1,4 @@
+import { formatJson } from '#machinery/json.ts';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { createGzip, constants } from 'node:zlib';
 import { StatusError, internalError } from '#machinery/status-error.ts';
@@ -180,7 +181,7 @@ export function* piecesOf(
 
 export async function sendJson(exchange: Exchange, code: number, value: unknown): Promise<void> {
   const pretty = wantsPretty(exchange);
-  const text = pretty ? `${JSON.stringify(value, undefined, 2)}\n` : `${JSON.stringify(value)}\n`;
+  const text = pretty ? `${formatJson(value, 2)}\n` : `${formatJson(value)}\n`;
   await send(exchange, code, jsonType, Buffer.from(text));
 }
 

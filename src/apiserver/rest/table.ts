@@ -1,3 +1,4 @@
+import { formatJson } from '#machinery/json.ts';
 import { conform } from '#machinery/conform.ts';
 import type { Column, Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
@@ -88,7 +89,7 @@ export function tableEncoder(kind: Kind, options: Omit<TableOptions, 'now'>, now
     const table = tableOf(kind, objects, metadata, { ...options, now: now() }) as { columnDefinitions: unknown };
     const object = first ? table : { ...table, columnDefinitions: null };
     first = false;
-    return Buffer.from(`${JSON.stringify({ type, object })}\n`);
+    return Buffer.from(`${formatJson({ type, object })}\n`);
   };
   return {
     shared: false,

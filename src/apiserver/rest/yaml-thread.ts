@@ -1,3 +1,4 @@
+import { parseExact } from '#machinery/json.ts';
 import { Worker } from 'node:worker_threads';
 import { badRequest, StatusError, tooManyRequests, type Status } from '#machinery/status-error.ts';
 import { parseYaml, type ParsedYaml } from '#machinery/yaml.ts';
@@ -103,7 +104,7 @@ export class YamlThread implements Disposable {
 function settle({ resolve, reject }: Job, reply: YamlReply): void {
   switch (reply.is) {
     case 'parsed':
-      resolve({ value: JSON.parse(reply.json) as unknown, duplicates: reply.duplicates });
+      resolve({ value: parseExact(reply.json), duplicates: reply.duplicates });
       break;
     case 'refused':
       reject(StatusError.from(reply.status));

@@ -1,3 +1,4 @@
+import { formatJson } from '#machinery/json.ts';
 import { parentPort } from 'node:worker_threads';
 import { parseYaml } from '#machinery/yaml.ts';
 import { StatusError } from '#machinery/status-error.ts';
@@ -11,7 +12,7 @@ parentPort?.on('message', (body: Uint8Array) => {
 function answerTo(body: Uint8Array): YamlReply {
   try {
     const { value, duplicates } = parseYaml(body);
-    return { is: 'parsed', json: JSON.stringify(value), duplicates };
+    return { is: 'parsed', json: formatJson(value), duplicates };
   } catch (error) {
     return error instanceof StatusError
       ? { is: 'refused', status: error.toStatus() }

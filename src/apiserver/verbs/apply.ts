@@ -1,3 +1,4 @@
+import { formatJson, parseExact } from '#machinery/json.ts';
 import { Scale } from '#api/autoscaling/scale.ts';
 import { conform } from '#machinery/conform.ts';
 import { cannotBeHandled, type FieldValidation } from '#machinery/decode.ts';
@@ -218,7 +219,7 @@ function fieldsLastApplied(kind: Kind, live: ApiObject | undefined): Fields | un
   const text = live?.metadata?.annotations?.[lastApplied];
   if (text === undefined) return undefined;
   try {
-    const { value } = conform(kind.schema, JSON.parse(text) as unknown);
+    const { value } = conform(kind.schema, parseExact(text));
     return fieldsOf(kind.schema, value);
   } catch {
     return undefined; // whoever wrote it: it cannot be read, so it settles nothing
@@ -228,7 +229,7 @@ function fieldsLastApplied(kind: Kind, live: ApiObject | undefined): Fields | un
 /** Keeps the annotation of client-side apply true, for who goes back to it. */
 function withLastApplied(object: ApiObject, config: ApiObject): ApiObject {
   const { [lastApplied]: _old, ...annotations } = config.metadata?.annotations ?? {};
-  const text = JSON.stringify({ ...config, metadata: { ...config.metadata, annotations } });
+  const text = formatJson({ ...config, metadata: { ...config.metadata, annotations } });
   return {
     ...object,
     metadata: { ...object.metadata, annotations: { ...object.metadata?.annotations, [lastApplied]: `${text}\n` } },

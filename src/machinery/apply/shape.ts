@@ -3,6 +3,7 @@
  * one. Source: sigs.k8s.io/structured-merge-diff and
  * https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy
  */
+import { formatJson } from '../json.ts';
 import type { ArraySchema, Field, ObjectSchema, Schema } from '../schema.ts';
 
 export type Value = Readonly<Record<string, unknown>>;
@@ -75,7 +76,7 @@ function entriesOf({ fields, required, preserveUnknownFields }: ObjectSchema): E
 }
 
 function elementsOf({ listType, listMapKeys = [], items }: ArraySchema): Elements | undefined {
-  if (listType === 'set') return { kind: 'elements', items, elementOf: (item) => `v:${JSON.stringify(item)}` };
+  if (listType === 'set') return { kind: 'elements', items, elementOf: (item) => `v:${formatJson(item)}` };
   if (listType !== 'map') return undefined;
   const keys = listMapKeys.toSorted();
   const defaults = new Map(
@@ -92,7 +93,7 @@ function elementsOf({ listType, listMapKeys = [], items }: ArraySchema): Element
         if (value === undefined) return undefined;
         key[name] = value;
       }
-      return `k:${JSON.stringify(key)}`;
+      return `k:${formatJson(key)}`;
     },
   };
 }

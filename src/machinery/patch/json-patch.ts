@@ -1,3 +1,4 @@
+import { formatJson, parseExact } from '../json.ts';
 import { StatusError, badRequest, tooLarge } from '../status-error.ts';
 import { checkPatchValue, isObject, own, sameJson } from './json-value.ts';
 import type { JsonObject, JsonValue } from './json-value.ts';
@@ -161,7 +162,7 @@ class Editor {
     if (value === undefined) {
       throw doesNotApply(`copy operation does not apply: doc is missing from path: ${from}: missing value`);
     }
-    const json = JSON.stringify(value);
+    const json = formatJson(value);
     this.#copiedBytes += Buffer.byteLength(json);
     if (this.#copiedBytes > copiedBytesMax) {
       throw doesNotApply(
@@ -169,7 +170,7 @@ class Editor {
       );
     }
     // A copy of its own, so that a later change of the one is none of the other.
-    this.#add('copy', path, JSON.parse(json) as JsonValue);
+    this.#add('copy', path, parseExact(json) as JsonValue);
   }
 
   #test(path: string, expected: JsonValue): void {

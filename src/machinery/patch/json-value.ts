@@ -1,7 +1,7 @@
 import { badRequest } from '../status-error.ts';
 
 /** Parsed JSON. */
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
+export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject;
 export interface JsonObject {
   readonly [key: string]: JsonValue;
 }

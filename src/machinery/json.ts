@@ -52,7 +52,7 @@ export function exactInteger(value: bigint): number | bigint {
 }
 
 interface RawJson {
-  rawJSON(text: string): unknown;
+  rawJSON(this: void, text: string): unknown;
 }
 
 /** `JSON.stringify()` of a value that may hold what `parseExact()` gives. */

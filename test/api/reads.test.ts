@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import type { ApiObject } from '#machinery/object.ts';
+import { define, definitionOf, schemaOf } from '../support/definitions.ts';
 import { RawApi, refusalOf, type WatchEvent } from '../support/api.ts';
 import { Tutti } from '../support/tutti.ts';
 import { until } from '../support/until.ts';
@@ -199,4 +200,29 @@ test('integers of 64 bits are kept exactly, however they are written and read', 
     ),
   );
   assert.match(refused.message ?? '', new RegExp(`spec.activeDeadlineSeconds: ${big} is beyond the integers`));
+});
+
+test('integers of 64 bits are kept exactly in custom resources, and held against their schema', async () => {
+  const schema = schemaOf({
+    n: { type: 'integer', format: 'int64', maximum: 9_007_199_254_741_000 },
+    any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+  });
+  await define(api, definitionOf(schema, { plural: 'numbers', kind: 'Number' }));
+  const numbers = '/apis/example.com/v1/namespaces/default/numbers';
+  const body = (n: string) =>
+    `{"apiVersion":"example.com/v1","kind":"Number","metadata":{"name":"one"},"spec":{"n":${n},"any":{"x":[${n}]}}}`;
+  const exact = /"n":9007199254740993[,}].*|"x":\[9007199254740993\]/g;
+  const made = await api.send('POST', numbers, body('9007199254740993'));
+  assert.equal(made.code, 201, made.text);
+  for (const path of [`${numbers}/one`, numbers]) assert.match((await api.send('GET', path)).text, exact);
+  const patched = await api.send('PATCH', `${numbers}/one`, '{"spec":{"n":9007199254740995}}', {
+    'content-type': 'application/merge-patch+json',
+  });
+  assert.match(patched.text, /"n":9007199254740995/);
+  assert.match(patched.text, /"x":\[9007199254740993\]/);
+  const refused = await api.send('PATCH', `${numbers}/one`, '{"spec":{"n":9007199254741001}}', {
+    'content-type': 'application/merge-patch+json',
+  });
+  assert.equal(refused.code, 422, refused.text);
+  assert.match(refusalOf(refused).message ?? '', /should be less than or equal to 9007199254741000/);
 });

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Conformed } from '#machinery/conform.ts';
+import { formatJson } from '#machinery/json.ts';
 import { invalid, type FieldError } from '#machinery/field-error.ts';
 import { age } from '#machinery/human-duration.ts';
 import { parseJsonPath, type JsonPath } from '#machinery/json-path.ts';
@@ -201,7 +202,7 @@ function scaleErrors(
     if (value === undefined) continue;
     if (typeof value !== 'number' || !Number.isInteger(value)) {
       errors.push(
-        invalid(path, 0, `${path} accessor error: ${JSON.stringify(value)} is of the wrong type, expected int64`),
+        invalid(path, 0, `${path} accessor error: ${formatJson(value)} is of the wrong type, expected int64`),
       );
     } else if (value < 0) errors.push(invalid(path, value, 'should be a non-negative integer'));
     else if (value > replicasMax) {
@@ -211,7 +212,7 @@ function scaleErrors(
   if (labelSelectorPath !== '') {
     const value = valueAt(object, labelSelectorPath);
     if (value !== undefined && typeof value !== 'string') {
-      const words = `${labelSelectorPath} accessor error: ${JSON.stringify(value)} is of the wrong type, expected string`;
+      const words = `${labelSelectorPath} accessor error: ${formatJson(value)} is of the wrong type, expected string`;
       errors.push(invalid(labelSelectorPath, '', words));
     }
   }
@@ -280,7 +281,7 @@ function readPath(text: string): JsonPath | undefined {
 function cellOf(type: string, value: unknown, now: number): string | number | boolean | null {
   switch (type) {
     case 'string':
-      return typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
+      return typeof value === 'string' ? value : value === null ? '' : formatJson(value);
     case 'integer':
       return typeof value === 'number' ? Math.trunc(value) : null;
     case 'number':
@@ -301,7 +302,7 @@ function selectableFields(version: CustomResourceDefinitionVersion): Readonly<Re
     const read = (object: ApiObject) => {
       const [value] = path?.find(object) ?? [];
       if (typeof value === 'string') return value;
-      return value === undefined || value === null ? '' : JSON.stringify(value);
+      return value === undefined || value === null ? '' : formatJson(value);
     };
     return [jsonPath.replace(/^\./, ''), read] as const;
   });

@@ -46,7 +46,6 @@ interface Place {
 const isTypeMeta = (key: string) => key === 'apiVersion' || key === 'kind';
 
 function walk(value: unknown, schema: JsonSchema | undefined, place: Place, run: Run): unknown {
-  if (typeof value === 'number') return checkedNumber(value, place, run);
   if (typeof value !== 'object' || value === null) return value;
   if (place.depth > nestingMax) {
     complain(run, `${place.path.slice(0, 100)}…: nested deeper than ${nestingMax} levels`);
@@ -103,14 +102,6 @@ function readMetadata(value: unknown, path: string, run: Run): unknown {
   for (const each of unknown) if (run.unknown.length < problemsMax) run.unknown.push(`${path}.${each}`);
   for (const each of errors) complain(run, each);
   return read;
-}
-
-/** Go keeps 64-bit integers exactly; numbers here are exact up to 2^53, and what is not is refused, never bent. */
-function checkedNumber(value: number, { path }: Place, run: Run): number {
-  if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21) {
-    complain(run, `${path}: ${value} is beyond the integers that can be kept exactly`);
-  }
-  return value;
 }
 
 function complain(run: Run, text: string): void {

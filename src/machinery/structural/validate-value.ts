@@ -5,6 +5,7 @@
  * told to be the same part (fields, entries of granular maps, elements of map lists).
  * Source: kube-openapi pkg/validation/validate, apiextensions-apiserver pkg/apiserver/validation.
  */
+import { formatJson } from '../json.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { invalid, notSupported, required, tooLong, tooMany, typeInvalid, type FieldError } from '../field-error.ts';
 import { hasFormat, isKnownFormat } from './formats.ts';
@@ -62,7 +63,7 @@ function checkAll(schema: JsonSchema, value: unknown, place: Place): Result {
   }
   checkAlternatives(schema, value, place, result);
   if (typeof value === 'string') checkString(schema, value, place, result);
-  if (typeof value === 'number') checkNumber(schema, value, place, result);
+  if (typeof value === 'number' || typeof value === 'bigint') checkNumber(schema, value, place, result);
   if (isList(value)) checkList(schema, value, place, result);
   checkEnum(schema, value, place, result);
   if (isObject(value)) checkObject(schema, value, place, result);
@@ -87,6 +88,7 @@ function jsonTypeOf(value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  if (typeof value === 'bigint') return 'integer';
   return typeof value === 'object' ? 'object' : typeof value;
 }
 
@@ -115,7 +117,7 @@ function checkEnum(schema: JsonSchema, value: unknown, place: Place, result: Res
   if (allowed === undefined || allowed.length === 0) return;
   if (allowed.some((each) => isDeepStrictEqual(each, value))) result.matches++;
   else {
-    const texts = allowed.map((each) => (typeof each === 'string' ? each : JSON.stringify(each)));
+    const texts = allowed.map((each) => (typeof each === 'string' ? each : formatJson(each)));
     result.errors.push(notSupported(fieldOf(place), value, texts));
   }
 }
@@ -147,7 +149,7 @@ function checkString(schema: JsonSchema, value: string, place: Place, result: Re
   if (result.errors.length === 0) result.matches++;
 }
 
-function checkNumber(schema: JsonSchema, value: number, place: Place, result: Result): void {
+function checkNumber(schema: JsonSchema, value: number | bigint, place: Place, result: Result): void {
   const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf } = schema;
   const fail = (words: string) => result.errors.push(invalid(fieldOf(place), value, `${inBody(place)} ${words}`));
   const count = result.errors.length;
@@ -156,7 +158,7 @@ function checkNumber(schema: JsonSchema, value: number, place: Place, result: Re
       invalid(nowhere(place), '', `Checked value must be of type integer with format int32 in ${place.path}`),
     );
   }
-  if (multipleOf !== undefined && !isMultiple(value, multipleOf)) fail(`should be a multiple of ${multipleOf}`);
+  if (multipleOf !== undefined && !isMultiple(Number(value), multipleOf)) fail(`should be a multiple of ${multipleOf}`);
   if (maximum !== undefined && (value > maximum || (exclusiveMaximum === true && value === maximum))) {
     fail(`should be less than ${exclusiveMaximum === true ? '' : 'or equal to '}${maximum}`);
   }
@@ -188,7 +190,7 @@ function checkList(schema: JsonSchema, value: readonly unknown[], place: Place, 
   if (maxItems !== undefined && value.length > maxItems) {
     result.errors.push(tooMany(fieldOf(place), value.length, maxItems));
   }
-  if (uniqueItems === true && new Set(value.map((each) => JSON.stringify(each))).size < value.length) {
+  if (uniqueItems === true && new Set(value.map((each) => formatJson(each))).size < value.length) {
     result.errors.push(invalid(fieldOf(place), '', `${inBody(place)} shouldn't contain duplicates`));
   }
 }

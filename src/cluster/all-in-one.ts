@@ -253,7 +253,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
       clusterCidr,
       eventKeepMs: options.eventTtlMs,
     }),
-    bootstrapKeeper(addresses),
+    bootstrapKeeper(addresses, (signal) => api.restorePolicy(signal)),
   ];
   control = new ControlPlane({
     client,

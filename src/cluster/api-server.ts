@@ -42,7 +42,7 @@ export interface ApiServerOptions {
   readonly log: Log;
 }
 
-export interface ApiServer extends AsyncDisposable {
+export interface ApiServer extends AsyncDisposable, Pick<OpenedApi, 'restorePolicy'> {
   readonly api: Api;
   readonly port: number;
   /** A client in this process under a name of the cluster's own. */
@@ -86,6 +86,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
   return {
     api: opened.api,
+    restorePolicy: (signal) => opened.restorePolicy(signal),
     port: http.port,
     clientOf: (user, door) => opened.clientOf(user, door),
     async [Symbol.asyncDispose]() {

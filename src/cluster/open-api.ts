@@ -72,6 +72,8 @@ export interface OpenApiOptions {
 /** The API without a door: requests come through `clientOf()`, or through whatever is put in front of `api`. */
 export interface OpenedApi extends AsyncDisposable {
   readonly api: Api;
+  /** Brings back the roles and bindings that every cluster has, past whatever rights are left. */
+  restorePolicy(signal: AbortSignal): Promise<void>;
   readonly agents: AgentConnections;
   /** Knows the tokens of service accounts. */
   readonly tokens: Authenticator;
@@ -176,11 +178,9 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
   const own = plainClient(options.self);
   const self = (): Client => own;
   await api.start();
-  await applyDefaultPolicy(api.registry, {
-    now: clock.now(),
-    newUid: randomUUID,
-    signal: AbortSignal.timeout(policyMsMax),
-  });
+  const restorePolicy = (signal: AbortSignal) =>
+    applyDefaultPolicy(api.registry, { now: clock.now(), newUid: randomUUID, signal });
+  await restorePolicy(AbortSignal.timeout(policyMsMax));
   const keeper = new FlowControlKeeper({ registry: api.registry, fairness, clock, log, newUid: randomUUID });
   await keeper.start(AbortSignal.timeout(policyMsMax));
   const stop = abortController();
@@ -191,6 +191,7 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
     tokens: bearerTokenAuthenticator(cachedTokens(tokens, clock), audiences),
     documents: openidDocuments(defaultIssuer, [key]),
     clientOf,
+    restorePolicy,
     async [Symbol.asyncDispose]() {
       stop.abort(new Error('the API server is shutting down'));
       await keeping;

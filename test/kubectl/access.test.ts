@@ -137,3 +137,20 @@ test('kubectl certificate approve and deny decide on requests', { skip }, async 
   assert.match(await kubectl.ok('get csr joe'), /Denied/);
   assert.match(await kubectl.ok('get csr --field-selector=spec.signerName=nobody.example/x'), /^$/);
 });
+
+test('a cluster whose roles are all deleted gets back those that it needs, and goes on', { skip }, async () => {
+  const kubectl = await Kubectl.in(cluster, 'wiped');
+  await kubectl.ok('create deployment web --image=web:1 --replicas=1');
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  for (const plural of ['clusterroles', 'clusterrolebindings', 'namespaces/kube-system/roles']) {
+    await kubectl.ok(`delete --raw ${rbac}/${plural}`);
+  }
+  await kubectl.ok('scale deployment web --replicas=3');
+  const pods = async () => (await kubectl.ok('get pods -o name')).split('\n').filter((line) => line !== '').length;
+  await until('three pods', async () => (await pods()) === 3);
+  assert.match(await kubectl.ok('get clusterrole view -o name'), /clusterrole.rbac.authorization.k8s.io\/view/);
+  const reader = 'extension-apiserver-authentication-reader';
+  await until('the role in kube-system', async () =>
+    (await kubectl.outcome(`-n kube-system get role ${reader}`)).stdout.includes(reader),
+  );
+});

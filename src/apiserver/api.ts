@@ -22,12 +22,13 @@ import type { Fairness } from './fairness/fairness.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { refusal } from './authorization/refusal.ts';
 import { Catalog } from './catalog.ts';
+import { webhookConverters } from './custom-resources/conversion-webhook.ts';
 import { KindsInUse } from './custom-resources/kinds-in-use.ts';
 import { CustomResources } from './custom-resources/custom-resources.ts';
 import { metricsGroup, metricsKinds } from './metrics-api/kinds.ts';
 import { listMetrics, type MetricsSource } from './metrics-api/metrics-source.ts';
 import { faceOf, type Face } from './registry/face.ts';
-import { Registry, type ConverterOf } from './registry/registry.ts';
+import { Registry } from './registry/registry.ts';
 import type { Listing, Resource } from './registry/resource.ts';
 import { selectionOf } from './registry/selection.ts';
 import type { StoredObject } from './registry/stored-object.ts';
@@ -63,8 +64,6 @@ export interface ApiOptions {
   readonly tokenIssuer?: TokenIssuer;
   /** Answers `pods/why`: the scheduler's reasons for where a pod is; undefined if it knows no such pod. */
   readonly why?: (pod: { readonly namespace: string; readonly name: string }) => object | undefined;
-  /** How objects of custom kinds get from one version to another, where their definition names a webhook. */
-  readonly converterOf?: ConverterOf;
   /** Leaves an audit log; without one, requests leave nothing. */
   readonly auditor?: Auditor | undefined;
   /** Shares the server out among those who call over HTTP; without it, nobody waits. */
@@ -143,7 +142,7 @@ export class Api implements AsyncDisposable {
       clock,
       log,
       signal: this.#stop.signal,
-      converterOf: options.converterOf,
+      converterOf: webhookConverters(() => this.registry),
     });
     const { authorizer } = options;
     this.#authorizer = typeof authorizer === 'function' ? authorizer(this.registry, this.#stop.signal) : authorizer;

@@ -4,11 +4,10 @@ import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import type { Pod } from '#api/core/pod.ts';
 import type { Service } from '#api/core/service.ts';
-import { EndpointSlice } from '#api/discovery/endpoint-slice.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { badRequest, unavailable } from '#machinery/status-error.ts';
 import type { Api } from '../api.ts';
-import { selectionOf } from '../registry/selection.ts';
+import { serviceAddress } from '../service-address.ts';
 import type { Exchange } from './exchange.ts';
 import { writeHead } from './reply.ts';
 import { unknownPath, type ResourcePath } from './request-path.ts';
@@ -94,37 +93,9 @@ export class ProxyHandler {
     const address =
       kind.plural === 'pods'
         ? podAddress(object as Pod, wanted.port)
-        : await this.#serviceAddress(object as Service, wanted.port, exchange.context.signal);
+        : await serviceAddress(this.#api.registry, object as Service, wanted.port, exchange.context.signal);
     if (!this.#mayReach(address.host)) throw badRequest('address not allowed');
     await forward(exchange, { ...address, scheme: wanted.scheme }, path.rest);
-  }
-
-  async #serviceAddress(service: Service, port: string, signal: AbortSignal): Promise<Omit<Address, 'scheme'>> {
-    const name = service.metadata?.name ?? '';
-    const ports = service.spec?.ports ?? [];
-    const chosen =
-      port === '' && ports.length === 1
-        ? ports[0]
-        : ports.find((each) => each.name === port || String(each.port) === port);
-    if (chosen === undefined)
-      throw unavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
-    const { items } = await this.#api.registry.of(EndpointSlice).list({
-      namespace: service.metadata?.namespace,
-      selection: selectionOf(EndpointSlice, { labelSelector: `kubernetes.io/service-name=${name}` }),
-      freshness: { want: 'newest' },
-      limit: 0,
-      continue: undefined,
-      signal,
-    });
-    const addresses = items.flatMap(({ object: slice }) => {
-      const at = slice.ports?.find((each) => (each.name ?? '') === (chosen.name ?? ''))?.port;
-      if (at === undefined) return [];
-      const ready = slice.endpoints.filter(({ conditions }) => conditions?.ready !== false);
-      return ready.flatMap((endpoint) => endpoint.addresses.map((host) => ({ host, port: at })));
-    });
-    const address = addresses[Math.floor(Math.random() * addresses.length)];
-    if (address === undefined) throw unavailable(`no endpoints available for service ${JSON.stringify(name)}`);
-    return address;
   }
 }
 

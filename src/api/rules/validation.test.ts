@@ -673,7 +673,35 @@ check('bad priority classes are named', PriorityClass, samples.priorityClass, [
 check('bad quotas are named', ResourceQuota, samples.quota, [
   [{ spec: { hard: { pods: '1.5' } } }, 'spec.hard[pods] Invalid'],
   [{ spec: { hard: { 'a b': '1' } } }, 'spec.hard[a b] Invalid'],
-  [{ spec: { scopes: ['Rich'] } }, 'spec.scopes NotSupported'],
+  [{ spec: { hard: { gpus: '1' } } }, 'spec.hard[gpus] Invalid'],
+  [
+    { spec: { hard: { pods: '1' }, scopes: ['Rich'] } },
+    'spec.scopes Invalid',
+    'spec.scopes Invalid',
+    'spec.scopes Invalid',
+  ],
+  [{ spec: { hard: { secrets: '1' }, scopes: ['Terminating'] } }, 'spec.scopes Invalid'],
+  [{ spec: { hard: { cpu: '1', 'requests.cpu': null }, scopes: ['BestEffort'] } }, 'spec.scopes Invalid'],
+  [{ spec: { hard: { 'requests.cpu': null }, scopes: ['BestEffort', 'NotBestEffort'] } }, 'spec.scopes Invalid'],
+  [
+    {
+      spec: {
+        hard: { 'requests.cpu': null },
+        scopeSelector: { matchExpressions: [{ scopeName: 'BestEffort', operator: 'In' }] },
+      },
+    },
+    'spec.scopeSelector.matchExpressions[0].operator Invalid',
+    'spec.scopeSelector.matchExpressions[0].values Required',
+  ],
+  [
+    {
+      spec: {
+        hard: { pods: '1' },
+        scopeSelector: { matchExpressions: [{ scopeName: 'PriorityClass', operator: 'Exists', values: ['x'] }] },
+      },
+    },
+    'spec.scopeSelector.matchExpressions[0].values Invalid',
+  ],
 ]);
 check('bad limit ranges are named', LimitRange, samples.limitRange, [
   [

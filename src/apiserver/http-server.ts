@@ -6,6 +6,7 @@ import type { Log } from '#lib/log.ts';
 import { unavailable } from '#machinery/status-error.ts';
 import type { HttpRequest, HttpResponse } from './rest/exchange.ts';
 import type { Router } from './rest/router.ts';
+import { TurnGate } from './turn-gate.ts';
 
 /** Bounds of the front door. */
 export const limits = {
@@ -62,7 +63,12 @@ export class HttpServer implements AsyncDisposable {
   ) {
     this.#server = server;
     this.#router = router;
-    server.on('request', (req: HttpRequest, res: HttpResponse) => void router.handle(req, res));
+    const gate = new TurnGate((req, res) => void router.handle(req, res));
+    server.on('request', (req: HttpRequest, res: HttpResponse) => {
+      const connection = 'stream' in req ? req.stream.session : undefined;
+      if (connection === undefined || !('stream' in req && 'stream' in res)) void router.handle(req, res);
+      else gate.add(connection, req, res);
+    });
     server.on(
       'upgrade',
       (req: IncomingMessage, socket: Duplex, head: Buffer) => void router.upgrade(req, socket, head),

@@ -83,17 +83,21 @@ function nameErrors({ metadata, spec }: CustomResourceDefinition): FieldError[] 
 
 function withNames(object: CustomResourceDefinition): CustomResourceDefinition {
   const { spec } = object;
-  const { names, conversion } = spec;
+  const { conversion } = spec;
+  // What a client leaves out is empty, as in Go, for the rules to find.
+  const names: Partial<typeof spec.names> = spec.names ?? {};
   const needsPort = conversion?.webhook?.clientConfig?.service?.port === undefined;
   const service = conversion?.webhook?.clientConfig?.service;
   if (
+    names.kind !== undefined &&
+    names.plural !== undefined &&
     (names.singular ?? '') !== '' &&
     (names.listKind ?? '') !== '' &&
     conversion !== undefined &&
     !(needsPort && service !== undefined)
   )
     return object;
-  const { kind } = names;
+  const { kind = '', plural = '' } = names;
   return {
     ...object,
     spec: {
@@ -101,6 +105,8 @@ function withNames(object: CustomResourceDefinition): CustomResourceDefinition {
       conversion: withPort(conversion ?? { strategy: 'None' }),
       names: {
         ...names,
+        kind,
+        plural,
         ...((names.listKind ?? '') === '' && kind !== '' ? { listKind: `${kind}List` } : {}),
         ...((names.singular ?? '') === '' && kind !== '' ? { singular: kind.toLowerCase() } : {}),
       },

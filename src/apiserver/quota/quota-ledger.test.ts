@@ -254,3 +254,29 @@ test('who manages a quota is not forgotten when it is charged', async ({ signal 
   for (const name of ['one', 'two']) await client.create(ConfigMap, configMap(name), { signal });
   assert.deepEqual(await managers(), before);
 });
+
+test('a server that has lost track of the quotas asks anew instead of letting everything in', async ({ signal }) => {
+  const inner = memoryStore();
+  let gate = Promise.resolve();
+  const store: Store = {
+    ...inner,
+    async commit(writes, options) {
+      await gate;
+      return inner.commit(writes, options);
+    },
+  };
+  await using cluster = await open(signal, { store });
+  const { client, api } = cluster;
+  await limit(client, { configmaps: '1' }, signal);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  gate = promise;
+  const both = ['one', 'two'].map((name) => client.create(ConfigMap, configMap(name), { signal }));
+  // Until the second waits for its turn behind the first.
+  for (let turn = 0; turn < 50; turn++) await new Promise((done) => setImmediate(done));
+  // As after the store has compacted what the feed had yet to see.
+  api.registry.of(ResourceQuota).cache.lost();
+  resolve();
+  const outcomes = await Promise.allSettled(both);
+  assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
+  assert.equal((await client.list(ConfigMap, { namespace: 'a', signal })).items.length, 1);
+});

@@ -64,7 +64,8 @@ export class QuotaLedger implements Ledger {
     return await this.#inTurn(namespace, signal, async () => {
       for (let attempt = 1; ; attempt++) {
         // What was there when the request came is enough for a first try: a guard tells if it has changed meanwhile.
-        const now = attempt === 1 ? this.#known(namespace) : await listStored(this.#quotas, namespace, signal);
+        const known = attempt === 1 ? this.#known(namespace) : undefined;
+        const now = known ?? (await listStored(this.#quotas, namespace, signal));
         const writes = this.#plan(now, charge, refuse);
         try {
           if (kind?.plural === 'resourcequotas' && kind.group === '') return await this.#inTwo(writes, commit, signal);
@@ -102,8 +103,9 @@ export class QuotaLedger implements Ledger {
     });
   }
 
-  /** The quotas of a namespace as far as this server knows, without asking the store. */
-  #known(namespace: string): readonly StoredObject<ResourceQuota>[] {
+  /** The quotas of a namespace as far as this server knows, without asking the store; undefined if it has lost track. */
+  #known(namespace: string): readonly StoredObject<ResourceQuota>[] | undefined {
+    if (!this.#quotas.cache.isReady) return undefined;
     const known: StoredObject<ResourceQuota>[] = [];
     const own = this.#written.get(namespace);
     this.#quotas.cache.scan(namespace, undefined, (stored) => {

@@ -1,5 +1,6 @@
 import type { Kind } from '#machinery/kind.ts';
 import { CustomResourceDefinition } from './apiextensions/custom-resource-definition.ts';
+import { APIService } from './apiregistration/api-service.ts';
 import { ControllerRevision } from './apps/controller-revision.ts';
 import { DaemonSet } from './apps/daemon-set.ts';
 import { Deployment } from './apps/deployment.ts';
@@ -95,6 +96,7 @@ export const builtinKinds: readonly Kind[] = [
   CronJob,
   Job,
   CertificateSigningRequest,
+  APIService,
   Lease,
   EndpointSlice,
   EventsEvent,

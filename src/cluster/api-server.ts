@@ -1,4 +1,5 @@
 import { Registry as MetricsRegistry } from 'prom-client';
+import { Aggregator } from '#apiserver/aggregation/aggregator.ts';
 import type { Api, ApiOptions } from '#apiserver/api.ts';
 import type { Auditor } from '#apiserver/audit/auditor.ts';
 import { auditMetrics } from '#apiserver/audit/metrics.ts';
@@ -11,7 +12,7 @@ import { Router, type RouterOptions } from '#apiserver/rest/router.ts';
 import { connectHandler } from '#apiserver/streaming/connect-handler.ts';
 import { agentConnections, type AgentConnections } from '#apiserver/streaming/node-streams.ts';
 import type { Client, UserInfo } from '#client/client.ts';
-import type { Clock } from '#lib/clock.ts';
+import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { Store } from '#store/store.ts';
 import type { AdmissionOptions } from './admission.ts';
@@ -77,7 +78,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     clock,
     log,
   });
-  let http: HttpServer;
+  let http: ServedApi;
   try {
     http = await serveApi(opened, options);
   } catch (error) {
@@ -96,8 +97,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
 }
 
-/** Puts the HTTPS door in front of an API. Throws what listening fails with. */
-export function serveApi(
+interface ServedApi extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** Puts the HTTPS door in front of an API, and what stands in for other servers behind it. Throws what listening fails with. */
+export async function serveApi(
   { api, agents, tokens, documents }: OpenedApi,
   {
     pki,
@@ -108,12 +113,14 @@ export function serveApi(
     clock,
     log,
   }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'others' | 'actions' | 'clock' | 'log'>,
-): Promise<HttpServer> {
+): Promise<ServedApi> {
   const metrics = new MetricsRegistry();
   if (api.auditor !== undefined) auditMetrics(metrics, api.auditor);
   if (api.fairness !== undefined) api.fairness.observer = fairnessMetrics(metrics, api.fairness);
+  const aggregator = new Aggregator({ api, identity: pki.frontProxy.client, clock, log });
   const router = new Router({
     api,
+    aggregator,
     authenticator: unionAuthenticator(
       requestHeaderAuthenticator(pki.frontProxy.authority, clock),
       clientCertificateAuthenticator(pki.authority, clock),
@@ -128,5 +135,15 @@ export function serveApi(
   });
   const { key, certificate } = pki.server;
   const clientAuthority = [pki.authority, pki.frontProxy.authority];
-  return HttpServer.listen({ router, key, certificate, clientAuthority, host, port, log });
+  const http = await HttpServer.listen({ router, key, certificate, clientAuthority, host, port, log });
+  const stop = abortController();
+  const aggregating = aggregator.run(stop.signal);
+  return {
+    port: http.port,
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Error('the API server is shutting down'));
+      await http[Symbol.asyncDispose]();
+      await aggregating;
+    },
+  };
 }

@@ -20,6 +20,11 @@ export interface Envelope {
   readonly raw: Uint8Array;
 }
 
+/** False for kinds whose fields have no numbers: those of custom resources, and of APIs whose numbers we do not know. */
+export function hasProtobuf({ name, fields }: ObjectSchema): boolean {
+  return name !== undefined && Object.values(fields).some(({ number = 0 }) => number > 0);
+}
+
 /** True if `body` starts as an envelope does. */
 export function isEnvelope(body: Uint8Array): boolean {
   return body.length >= magic.length && magic.equals(body.subarray(0, magic.length));

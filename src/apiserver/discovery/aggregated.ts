@@ -8,7 +8,7 @@ export type AggregatedVersion = 'v2' | 'v2beta1';
  * All of discovery in one document: `/api` has the core group, `/apis` the others. v2 and v2beta1 have the same
  * shape. Source: k8s.io/api/apidiscovery/v2 (types.go).
  */
-export function groupDiscoveryList(catalog: Catalog, of: 'core' | 'groups', version: AggregatedVersion): unknown {
+export function groupDiscoveryList(catalog: Catalog, of: 'core' | 'groups', version: AggregatedVersion) {
   return {
     kind: 'APIGroupDiscoveryList',
     apiVersion: `apidiscovery.k8s.io/${version}`,

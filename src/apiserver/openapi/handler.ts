@@ -30,14 +30,21 @@ interface Document {
 export class OpenApiHandler {
   readonly #kinds: () => readonly Kind[];
   readonly #isPublished: (kind: Kind) => boolean;
+  readonly #others: () => Readonly<Record<string, unknown>>;
   #madeOf: readonly Kind[] | undefined;
   #published: readonly Kind[] = [];
   #v3: ReadonlyMap<string, readonly Kind[]> = new Map();
   readonly #documents = new Map<string, Document>();
 
-  constructor(kinds: () => readonly Kind[], isPublished: (kind: Kind) => boolean = () => true) {
+  /** `others` are documents that somebody else answers for. */
+  constructor(
+    kinds: () => readonly Kind[],
+    isPublished: (kind: Kind) => boolean = () => true,
+    others: () => Readonly<Record<string, unknown>> = () => ({}),
+  ) {
     this.#kinds = kinds;
     this.#isPublished = isPublished;
+    this.#others = others;
   }
 
   /** True for the paths that `handle()` answers. */
@@ -54,11 +61,8 @@ export class OpenApiHandler {
     if (path === '/openapi/v2') return this.#sendV2(exchange);
     mediaTypeOf(exchange, [jsonType]);
     if (path === '/openapi/v3') {
-      return sendJson(
-        exchange,
-        200,
-        openapiV3Index(this.#v3.keys(), (each) => this.#hashOf(each, this.#v3.get(each) ?? [])),
-      );
+      const { paths } = openapiV3Index(this.#v3.keys(), (each) => this.#hashOf(each, this.#v3.get(each) ?? []));
+      return sendJson(exchange, 200, { paths: { ...(paths as object), ...this.#others() } });
     }
     const name = path.slice('/openapi/v3/'.length);
     const kinds = this.#v3.get(name);

@@ -5,7 +5,7 @@ import { invalid, notSupported } from '#machinery/field-error.ts';
 import { decodeText, duplicateFields, parseJson } from '#machinery/json.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
-import { openEnvelope, readMessage } from '#machinery/protobuf.ts';
+import { hasProtobuf, openEnvelope, readMessage } from '#machinery/protobuf.ts';
 import type { ObjectSchema } from '#machinery/schema.ts';
 import { badRequest, invalidObject, unsupportedMediaType } from '#machinery/status-error.ts';
 import { parseYaml } from '#machinery/yaml.ts';
@@ -56,6 +56,11 @@ async function parseBody(
     case 'text/yaml':
       return yaml === undefined ? parseYaml(bytes) : yaml.parse(bytes);
     case protobufType:
+      if (!hasProtobuf(schema)) {
+        throw unsupportedMediaType(
+          `the body of the request was in an unknown format - accepted media types include: ${jsonType}, ${yamlType}`,
+        );
+      }
       return { value: readMessage(schema, openEnvelope(bytes)), duplicates: [] };
     default:
       throw unsupportedMediaType(

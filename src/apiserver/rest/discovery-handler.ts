@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { Kind } from '#machinery/kind.ts';
 import { methodNotAllowed } from '#machinery/status-error.ts';
+import { groupWith, itemsWith, type RemoteGroup } from '../aggregation/discovery.ts';
 import type { Api } from '../api.ts';
 import { groupDiscoveryList, type AggregatedVersion } from '../discovery/aggregated.ts';
 import { apiGroup, apiGroupList, apiResourceList, apiVersions } from '../discovery/legacy.ts';
@@ -9,14 +11,19 @@ import { jsonType } from './negotiation.ts';
 import { send, sendJson, writeHead } from './reply.ts';
 import { unknownPath, type DiscoveryPath } from './request-path.ts';
 
+const none: readonly RemoteGroup[] = [];
+
 /** Answers `/api`, `/apis` and what lies between them and the resources. */
 export class DiscoveryHandler {
   readonly #api: Api;
+  readonly #others: () => readonly RemoteGroup[];
   readonly #aggregated = new Map<string, { readonly body: Buffer; readonly etag: string }>();
-  #madeOf: unknown;
+  #madeOf: { readonly kinds: readonly Kind[]; readonly others: readonly RemoteGroup[] } | undefined;
 
-  constructor(api: Api) {
+  /** `others` are the groups of aggregated servers; another list whenever they have changed. */
+  constructor(api: Api, others: () => readonly RemoteGroup[] = () => none) {
     this.#api = api;
+    this.#others = others;
   }
 
   async handle(exchange: Exchange, path: string, discovery: DiscoveryPath): Promise<void> {
@@ -39,10 +46,14 @@ export class DiscoveryHandler {
       case 'groups': {
         const version = aggregatedVersion(exchange.req.headers.accept);
         if (version !== undefined) return this.#sendAggregated(exchange, discovery.of, version);
-        return sendJson(exchange, 200, discovery.of === 'core' ? apiVersions(catalog) : apiGroupList(catalog));
+        return sendJson(exchange, 200, discovery.of === 'core' ? apiVersions(catalog) : this.#groupList());
       }
       case 'group': {
         const group = catalog.group(discovery.group);
+        const remote = this.#others().find(({ name }) => name === discovery.group);
+        if (remote !== undefined) {
+          return sendJson(exchange, 200, { kind: 'APIGroup', apiVersion: 'v1', ...groupWith(group, remote) });
+        }
         if (group === undefined || group.name === '') throw unknownPath();
         return sendJson(exchange, 200, apiGroup(group));
       }
@@ -54,14 +65,28 @@ export class DiscoveryHandler {
     }
   }
 
+  /** Groups that others serve, too: where they have one of ours, with the versions of both. */
+  #groupList(): unknown {
+    const { catalog } = this.#api;
+    const remotes = this.#others();
+    const list = apiGroupList(catalog) as { readonly groups: readonly { readonly name: string }[] };
+    if (remotes.length === 0) return list;
+    const names = new Set(remotes.map(({ name }) => name));
+    const merged = remotes.map((remote) => groupWith(catalog.group(remote.name), remote));
+    return { ...list, groups: [...list.groups.filter(({ name }) => !names.has(name)), ...merged] };
+  }
+
   async #sendAggregated(exchange: Exchange, of: 'core' | 'groups', version: AggregatedVersion): Promise<void> {
     const { kinds } = this.#api.catalog;
-    if (this.#madeOf !== kinds) this.#aggregated.clear();
-    this.#madeOf = kinds;
+    const others = this.#others();
+    if (this.#madeOf?.kinds !== kinds || this.#madeOf.others !== others) this.#aggregated.clear();
+    this.#madeOf = { kinds, others };
     const id = `${of} ${version}`;
     let document = this.#aggregated.get(id);
     if (document === undefined) {
-      const body = Buffer.from(JSON.stringify(groupDiscoveryList(this.#api.catalog, of, version)));
+      const list = groupDiscoveryList(this.#api.catalog, of, version);
+      const items = of === 'core' ? list.items : itemsWith(list.items, others);
+      const body = Buffer.from(JSON.stringify({ ...list, items }));
       document = { body, etag: `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"` };
       this.#aggregated.set(id, document);
     }

@@ -1,7 +1,7 @@
 import { definition } from '#api/definitions.ts';
 import { apiVersionOf, listKindOf, type Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
-import { encodeProtobuf } from '#machinery/protobuf.ts';
+import { encodeProtobuf, hasProtobuf } from '#machinery/protobuf.ts';
 import type { Status } from '#machinery/status-error.ts';
 import { formatYaml } from '#machinery/yaml.ts';
 import { unreachable } from '#lib/unreachable.ts';
@@ -21,7 +21,7 @@ const statusSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
 
 /** What objects of a kind can be written in. */
 export function encodingsOf(kind: Kind): readonly Encoding[] {
-  return kind.schema.name === undefined ? ['json', 'yaml'] : ['json', 'yaml', 'protobuf'];
+  return hasProtobuf(kind.schema) ? ['json', 'yaml', 'protobuf'] : ['json', 'yaml'];
 }
 
 /** How one object of a kind goes out. Throws NotAcceptable: call it before anything is done. */

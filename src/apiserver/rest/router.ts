@@ -6,6 +6,7 @@ import type { Log } from '#lib/log.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { badRequest, methodNotAllowed, timeout } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
+import type { Aggregator } from '../aggregation/aggregator.ts';
 import type { Api } from '../api.ts';
 import { metricsGroup } from '../metrics-api/kinds.ts';
 import { auditIdOf, type AuditTrail } from '../audit/auditor.ts';
@@ -54,6 +55,8 @@ export interface RouterOptions {
   readonly mayBeAnonymous?: (path: string) => boolean;
   /** Which addresses `proxy` may call; those that a pod can have, unless given. */
   readonly mayProxyTo?: (host: string) => boolean;
+  /** Passes on what other servers serve. */
+  readonly aggregator?: Aggregator | undefined;
   /** How long a watch may take nothing; see `stalledMsMax`. */
   readonly stalledMs?: number | undefined;
   readonly log: Log;
@@ -74,6 +77,7 @@ export class Router {
   readonly #resources: ResourceHandler;
   readonly #discovery: DiscoveryHandler;
   readonly #openapi: OpenApiHandler;
+  readonly #aggregator: Aggregator | undefined;
   readonly #proxies: ProxyHandler;
   readonly #documents: ReadonlyMap<string, unknown>;
   readonly #actions: ReadonlyMap<string, Action>;
@@ -91,6 +95,7 @@ export class Router {
     mayBeAnonymous,
     actions = new Map(),
     stalledMs,
+    aggregator,
     log,
   }: RouterOptions) {
     this.#actions = actions;
@@ -104,11 +109,13 @@ export class Router {
     this.#metricsRegistry = metrics;
     this.#metrics = metrics === undefined ? noMetrics : requestMetrics(metrics);
     this.#resources = new ResourceHandler(api, new WatchHandler(api, new FlushQueue().add, { stalledMs }));
-    this.#discovery = new DiscoveryHandler(api);
+    this.#aggregator = aggregator;
+    this.#discovery = new DiscoveryHandler(api, aggregator && (() => aggregator.groups));
     this.#proxies = new ProxyHandler(api, mayProxyTo);
     this.#openapi = new OpenApiHandler(
       () => api.catalog.kinds,
       ({ group }) => group !== metricsGroup,
+      aggregator && (() => aggregator.openapiPaths),
     );
   }
 
@@ -207,7 +214,16 @@ export class Router {
         warn: () => undefined,
         audit: trail,
       };
+      const elsewhere = this.#aggregator?.remoteOf(parsed);
+      if (elsewhere !== undefined) {
+        await this.#aggregator?.upgrade({ req, query, context }, elsewhere, path, parsed, { socket, head });
+        return endTrail(trail, { code: 101, cause: undefined, abandoned: false });
+      }
       const kind = parsed.is === 'resource' ? this.#kindOf(parsed.resource) : undefined;
+      if (parsed.is === 'resource' && kind !== undefined && isProxy(kind, parsed.resource)) {
+        await this.#proxies.upgrade({ req, context }, kind, parsed.resource, { socket, head });
+        return endTrail(trail, { code: 101, cause: undefined, abandoned: false });
+      }
       if (parsed.is === 'resource' && kind !== undefined && info.verb === 'watch' && upgradeOf(req) === 'websocket') {
         const started = () => trail?.started(101);
         await this.#resources.watchSocket({ req, query, context }, kind, parsed.resource, { socket, head, started });
@@ -246,6 +262,8 @@ export class Router {
   }
 
   async #route(exchange: Exchange, path: string, parsed: RequestPath): Promise<void> {
+    const elsewhere = this.#aggregator?.remoteOf(parsed);
+    if (elsewhere !== undefined) return this.#aggregator?.handle(exchange, elsewhere, path, parsed);
     switch (parsed.is) {
       case 'resource':
         return this.#resource(exchange, parsed.resource);

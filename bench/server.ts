@@ -50,8 +50,18 @@ export class Server implements AsyncDisposable {
     this.nodesReadyMs = facts.nodesReadyMs;
   }
 
-  static async up(args: readonly string[] = []): Promise<Server> {
-    const dataDir = mkdtempSync(path.join(tmpdir(), 'tutti-bench-'));
+  static up(args: readonly string[] = []): Promise<Server> {
+    return Server.#on(mkdtempSync(path.join(tmpdir(), 'tutti-bench-')), args);
+  }
+
+  /** Stops this server and starts another on its data; only the other need be disposed of. */
+  async restarted(args: readonly string[] = []): Promise<Server> {
+    this.#process.kill('SIGTERM');
+    await once(this.#process, 'exit');
+    return Server.#on(this.dataDir, args);
+  }
+
+  static async #on(dataDir: string, args: readonly string[]): Promise<Server> {
     const port = await freePort();
     const start = performance.now();
     const child = spawn(program, ['up', '--data-dir', dataDir, '--port', `${port}`, ...args], {

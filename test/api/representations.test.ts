@@ -10,6 +10,7 @@ import type { ApiObject } from '#machinery/object.ts';
 import { encodeProtobuf, hasProtobuf, openEnvelope, readMessage } from '#machinery/protobuf.ts';
 import { RawApi } from '../support/api.ts';
 import { Tutti } from '../support/tutti.ts';
+import { until } from '../support/until.ts';
 
 const table = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 const protobuf = 'application/vnd.kubernetes.protobuf';
@@ -33,6 +34,13 @@ function collectionOf({ group, version, namespaced, plural }: Kind, namespace = 
   const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
   return namespaced ? `${root}/namespaces/${namespace}/${plural}` : `${root}/${plural}`;
 }
+
+/** A definition is named after what it defines. */
+const sampleName = ({ kind }: Kind) => (kind === 'CustomResourceDefinition' ? 'gadgets.example.com' : 'shown');
+
+/** The server writes the status of a definition right after it was made. */
+const hasSettled = (object: ApiObject & { readonly status?: { readonly conditions?: readonly unknown[] } }) =>
+  object.kind !== 'CustomResourceDefinition' || (object.status?.conditions ?? []).length >= 2;
 
 /** A small object of every kind that is stored as itself. */
 function sampleOf(kind: Kind): object {
@@ -63,7 +71,7 @@ function sampleOf(kind: Kind): object {
     ...aliases[named],
     apiVersion: apiVersionOf(kind),
     kind: kind.kind,
-    metadata: { ...metadata, name: 'shown', namespace: kind.namespaced ? 'default' : undefined },
+    metadata: { ...metadata, name: sampleName(kind), namespace: kind.namespaced ? 'default' : undefined },
   };
 }
 
@@ -82,7 +90,8 @@ for (const kind of listed.filter(({ view, schema }) => view === undefined && has
       'content-type': protobuf,
     });
     assert.equal(created.code, 201, created.text);
-    const url = `${collection}/shown`;
+    const url = `${collection}/${sampleName(kind)}`;
+    await until(`${kind.kind} has settled`, async () => hasSettled(await api.json<ApiObject>('GET', url)));
     const object = await api.json<ApiObject>('GET', url);
     const same = async () => JSON.stringify(await api.json<ApiObject>('GET', url)) === JSON.stringify(object);
 

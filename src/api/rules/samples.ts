@@ -125,6 +125,15 @@ export const samples = {
   ingressClass: { metadata: { name: 'web' }, spec: { controller: 'example.com/web' } },
   networkPolicy: { metadata, spec: { podSelector: {} } },
   runtimeClass: { metadata: { name: 'plain' }, handler: 'runc' },
+  customResourceDefinition: {
+    metadata: { name: 'gadgets.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'gadgets', kind: 'Gadget' },
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+    },
+  },
   flowSchema: {
     metadata: { name: 'web' },
     spec: { priorityLevelConfiguration: { name: 'global-default' }, matchingPrecedence: 1000 },

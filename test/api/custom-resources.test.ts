@@ -652,3 +652,29 @@ test('server-side apply merges custom resources by their schema', async () => {
   const conflict = await api.send('PATCH', `${path}?fieldManager=one`, widget('Applied', 'a', { size: 2 }), apply);
   assert.equal(conflict.code, 409);
 });
+
+test('roles name custom resources and their subresources like any other', async () => {
+  const plural = 'guardeds';
+  const versions = [{ name: 'v1', served: true, storage: true, schema: schemaOf({}), subresources: { status: {} } }];
+  await define(api, definitionOf({}, { plural, kind: 'Guarded', versions }));
+  const path = pathOf(plural);
+  await api.json('POST', path, widget('Guarded', 'x', {}));
+  const rbac = '/apis/rbac.authorization.k8s.io/v1/namespaces/default';
+  const rules = [
+    { apiGroups: ['example.com'], resources: [plural], verbs: ['get', 'list'] },
+    { apiGroups: ['example.com'], resources: [`${plural}/status`], verbs: ['patch'] },
+  ];
+  await api.json('POST', `${rbac}/roles`, { metadata: { name: 'reader' }, rules });
+  await api.json('POST', `${rbac}/rolebindings`, {
+    metadata: { name: 'reader' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'reader' },
+    subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: 'dev' }],
+  });
+  const dev = { 'impersonate-user': 'dev', ...merge };
+  const code = async (method: string, at: string, body?: object) => (await api.send(method, at, body, dev)).code;
+  await until('the role is known', async () => (await code('GET', path)) === 200);
+  assert.equal(await code('PATCH', `${path}/x/status`, { status: {} }), 200);
+  assert.equal(await code('PATCH', `${path}/x`, { spec: {} }), 403);
+  assert.equal(await code('DELETE', `${path}/x`), 403);
+  assert.equal(await code('GET', definitions), 403);
+});

@@ -4,6 +4,9 @@ import { fromStore } from '../registry/store-errors.ts';
 import { Layout, registryRoot } from '../registry/layout.ts';
 import type { Registry } from '../registry/registry.ts';
 
+/** With no more custom kinds than this, all of them are followed, so that owners of which none is left are known for gone. */
+const followedMax = 100;
+
 /**
  * Which custom kinds have had objects, so that whoever follows all objects of a cluster need not follow a thousand kinds
  * of which there are none. A kind counts from its first object on, for as long as it is served.
@@ -71,7 +74,8 @@ export class KindsInUse implements KindSource {
   }
 
   #tell(): void {
-    const used = [...this.#used].flatMap((folder) => this.#customs.get(folder) ?? []);
+    const folders = this.#customs.size <= followedMax ? this.#customs.keys() : this.#used;
+    const used = [...folders].flatMap((folder) => this.#customs.get(folder) ?? []);
     const next = [...this.#fixed, ...used];
     if (next.length === this.#kinds.length && next.every((kind, index) => kind === this.#kinds[index])) return;
     this.#kinds = next;

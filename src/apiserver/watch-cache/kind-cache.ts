@@ -36,6 +36,7 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
   readonly #signal: AbortSignal;
   readonly layout: Layout<T>;
   #state: State = { is: 'empty' };
+  #isRetired = false;
   /** By namespace with a trailing slash, which is the order of the store's keys; `''` for cluster-scoped kinds. */
   #namespaces = new SortedMap<SortedMap<StoredObject<T>>>();
   #size = 0;
@@ -100,6 +101,7 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
   /** Resolves once the cache holds everything. Callers share one load; a failed one is tried anew by the next. */
   async load(signal: AbortSignal): Promise<void> {
     while (this.#state.is !== 'ready') {
+      this.#mustServe();
       if (this.#state.is === 'empty') this.#state = { is: 'loading', done: this.#fill() };
       await abortable(this.#state.done, signal);
     }
@@ -154,6 +156,7 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
 
   /** Opens a watch; the cache must be ready. Throws TooManyRequests. */
   watch(options: WatcherOptions<T>): Watcher<T> {
+    this.#mustServe();
     if (this.#interests.all.size >= watchersMax) {
       throw tooManyRequests(`too many watches of ${this.layout.folder}: ${watchersMax} are open`, 1);
     }
@@ -186,10 +189,16 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
 
   /** Ends all watches: the kind is served no more, or in another form. Those who list anew get to know. */
   retire(): void {
+    this.#isRetired = true;
     for (const watcher of this.#interests.all) {
       watcher.end(expired('too old resource version: the definition of this resource has changed'));
     }
     this.#reset();
+  }
+
+  /** Once retired, it hears of no change any more, and must not take the place of the cache that does. */
+  #mustServe(): void {
+    if (this.#isRetired) throw tooManyRequests('the definition of this resource has just changed; try again', 1);
   }
 
   #reset(): void {
@@ -226,6 +235,7 @@ export class KindCache<T extends ApiObject = ApiObject> implements FeedListener,
         if (!page.more) break;
         from = `${page.entries.at(-1)!.key}\0`;
       }
+      this.#mustServe();
       this.#log.clear(at);
       this.#lastChanged = at;
       this.#fills++;

@@ -102,13 +102,13 @@ const names = ({ body }: Reply) => (body['items'] as unknown as ConfigMap[]).map
 
 test('nothing but health is open to strangers', async () => {
   await using server = await open();
-  for (const path of ['/livez', '/readyz', '/healthz', '/readyz/store']) {
+  for (const path of ['/livez', '/readyz', '/healthz', '/readyz/etcd']) {
     const { code, bytes } = await server.call(path, { token: '' });
     assert.deepEqual([code, bytes.toString()], [200, 'ok'], path);
   }
   assert.match(
     (await server.call('/readyz?verbose', { token: '' })).bytes.toString(),
-    /\[\+\]store ok\n[^]*readyz check passed/,
+    /\[\+\]etcd ok\n[^]*readyz check passed/,
   );
   for (const path of ['/', '/version', '/api', '/apis', '/api/v1/pods', '/metrics', '/openapi/v3', '/nothing']) {
     const { code, body } = await server.call(path, { token: '' });

@@ -9,6 +9,7 @@ import { agentPort } from '#client/identities.ts';
 import type { DockerDialectOptions } from '#dialects/docker/docker-dialect.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import { Metrics } from '#lib/metrics.ts';
 import { unavailable } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
 import { sqliteStore } from '#store/sqlite.ts';
@@ -31,6 +32,7 @@ import { rebalanceDefaults } from '#scheduler/rebalance/plan-moves.ts';
 import { fileLog, type LogLevel } from './log-file.ts';
 import { startNodeThread } from './node-thread.ts';
 import { simNodeStreams } from './sim-node-streams.ts';
+import { queueMetrics } from './queue-metrics.ts';
 import { openPki, serverHosts, type Pki } from './pki.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
 
@@ -151,10 +153,11 @@ async function listen(
     pki: Pki;
     others: OtherCallers;
     log: Log;
+    metrics: Metrics;
     control: () => ControlPlane | undefined;
   },
 ): Promise<ApiServer> {
-  const { encryption, auditor, others, pki, log, control } = parts;
+  const { metrics, encryption, auditor, others, pki, log, control } = parts;
   const cache = () => {
     const caches = control()?.caches;
     if (caches === undefined) throw unavailable('the server is still starting');
@@ -166,6 +169,7 @@ async function listen(
       pki,
       actions: encryptionActions(encryption),
       auditor,
+      metrics,
       others,
       admission: await admissionOptions(options.admission ?? {}),
       requestsInFlightMax: options.requestsInFlightMax,
@@ -222,8 +226,11 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     options.audit === false ? undefined : await openAuditor(options.audit ?? {}, { dataDir: dir.path, clock, log });
   resources.use(store);
   if (auditor !== undefined) resources.use(auditor);
+  const metrics = new Metrics();
   let control: ControlPlane | undefined;
-  const api = resources.use(await listen(options, { encryption, auditor, others, pki, log, control: () => control }));
+  const api = resources.use(
+    await listen(options, { metrics, encryption, auditor, others, pki, log, control: () => control }),
+  );
   const client = api.clientOf(admin);
   const server = `https://127.0.0.1:${api.port}`;
 
@@ -260,6 +267,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     clock,
     log,
     controllers,
+    queueMetrics: queueMetrics(metrics),
     ...(options.rebalance === true ? { rebalance: { ...rebalanceDefaults, intervalMs: rebalanceMs } } : {}),
   });
   const loops = [

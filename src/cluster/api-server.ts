@@ -7,6 +7,8 @@ import { clientCertificateAuthenticator } from '#apiserver/authentication/client
 import { requestHeaderAuthenticator } from '#apiserver/authentication/request-header.ts';
 import { unionAuthenticator } from '#apiserver/authentication/union.ts';
 import { fairnessMetrics } from '#apiserver/fairness/metrics.ts';
+import { Metrics } from '#lib/metrics.ts';
+import { processMetrics, requestMetrics, storageMetrics } from '#apiserver/rest/metrics.ts';
 import { HttpServer } from '#apiserver/http-server.ts';
 import { Router, type RouterOptions } from '#apiserver/rest/router.ts';
 import { connectHandler } from '#apiserver/streaming/connect-handler.ts';
@@ -35,6 +37,8 @@ export interface ApiServerOptions {
   /** What is offered beside the API itself. */
   readonly actions?: RouterOptions['actions'];
   readonly auditor?: Auditor | undefined;
+  /** Served at `/metrics`, with what the server itself adds. */
+  readonly metrics?: Metrics | undefined;
   /** Whom the server knows beside those of the cluster itself. */
   readonly others?: OtherCallers;
   readonly admission?: AdmissionOptions;
@@ -110,11 +114,16 @@ export async function serveApi(
     port,
     others,
     actions,
+    metrics: own = new Metrics(),
     clock,
     log,
-  }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'others' | 'actions' | 'clock' | 'log'>,
+  }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'others' | 'actions' | 'metrics' | 'clock' | 'log'>,
 ): Promise<ServedApi> {
   const metrics = new MetricsRegistry();
+  const slis = new Metrics();
+  const requests = requestMetrics(own, slis);
+  storageMetrics(own, api.registry);
+  processMetrics(own);
   if (api.auditor !== undefined) auditMetrics(metrics, api.auditor);
   if (api.fairness !== undefined) api.fairness.observer = fairnessMetrics(metrics, api.fairness);
   const aggregator = new Aggregator({ api, identity: pki.frontProxy.client, clock, log });
@@ -130,7 +139,11 @@ export async function serveApi(
     connect: connectHandler(agents, clock),
     documents,
     ...(actions === undefined ? {} : { actions }),
-    metrics,
+    metrics: {
+      requests,
+      text: async () => (await own.text()) + (await metrics.metrics()),
+      slis: () => slis.text(),
+    },
     log,
   });
   const { key, certificate } = pki.server;

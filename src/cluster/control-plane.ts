@@ -7,6 +7,7 @@ import type { Controller } from '#controllers/controller.ts';
 import { runControllers } from '#controllers/run-controllers.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import type { WorkQueueMetrics } from '#lib/work-queue.ts';
 import type { ProfileConfig } from '#scheduler/profile.ts';
 import type { RebalanceOptions } from '#scheduler/rebalance/plan-moves.ts';
 import { Rebalancer } from '#scheduler/rebalance/rebalancer.ts';
@@ -20,6 +21,8 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   readonly controllers: readonly Controller[];
   readonly profiles?: readonly ProfileConfig[];
+  /** Hears how the controllers' queues do. */
+  readonly queueMetrics?: ((name: string) => WorkQueueMetrics) | undefined;
   /** Moves pods to better nodes from time to time, within these bounds. */
   readonly rebalance?: RebalancePolicy;
   /** In [0, 1): for jitter. */
@@ -78,7 +81,7 @@ export class ControlPlane {
 
   /** Controls and schedules until `signal` aborts; only one process of a cluster may. `follow()` runs beside it. */
   async lead(signal: AbortSignal): Promise<void> {
-    const { client, clock, log, controllers, random } = this.#options;
+    const { client, clock, log, controllers, random, queueMetrics } = this.#options;
     // Many wait on it: a signal of our own spares the caller's the warning about that.
     const stop = abortController();
     const abort = () => stop.abort(signal.reason);
@@ -95,6 +98,7 @@ export class ControlPlane {
           informers: this.caches,
           clock,
           log: log.child({ area: 'controllers' }),
+          ...(queueMetrics === undefined ? {} : { metricsFor: queueMetrics }),
           ...(random === undefined ? {} : { random }),
         },
         stop.signal,

@@ -278,6 +278,8 @@ export class WatchTruth implements Disposable {
     return new Promise((resolve) => {
       stream.on('error', () => resolve());
       stream.on('close', () => resolve());
+      // It may have ended between its head and this turn: then nobody says so any more.
+      if (stream.destroyed) resolve();
     });
   }
 

@@ -14,6 +14,8 @@ export interface HealthCheck {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** Characters of an unknown name that are repeated to whoever asked. */
+const excludedLengthMax = 63;
 const endpoints = new Set(['livez', 'readyz', 'healthz']);
 
 export function isHealthPath(path: string): boolean {
@@ -26,44 +28,56 @@ export function ownChecks(api: Api): readonly HealthCheck[] {
     { name: 'ping', live: true, run: async () => undefined },
     { name: 'log', live: true, run: async () => undefined },
     {
-      name: 'store',
+      name: 'etcd',
       live: true,
       run: async (signal) => {
         await api.registry.store.current({ signal });
       },
     },
     {
-      name: 'watch-cache',
+      name: 'informer-sync',
       live: false,
       run: (signal) => api.registry.feed.fresh({ signal, withinMs: checkMsMax }),
     },
   ];
 }
 
-/** Answers `/livez`, `/readyz` and `/healthz`, each with `?verbose`, `?exclude=` and one path a check. Open to everybody. */
-export async function handleHealth(exchange: Exchange, path: string, checks: readonly HealthCheck[]): Promise<void> {
+/**
+ * Answers `/livez`, `/readyz` and `/healthz`, each with `?verbose`, `?exclude=` and one path a check; `told` hears of each
+ * result. Open to everybody. Source: k8s.io/apiserver/pkg/server/healthz (healthz.go).
+ */
+export async function handleHealth(
+  exchange: Exchange,
+  path: string,
+  checks: readonly HealthCheck[],
+  told: (name: string, endpoint: string, ok: boolean) => void = () => undefined,
+): Promise<void> {
   const [, endpoint = '', name, ...more] = path.split('/');
   const mine = checks.filter(({ live }) => live || endpoint !== 'livez');
-  const excluded = new Set(exchange.query.getAll('exclude'));
-  const chosen =
-    name === undefined
-      ? mine.filter((check) => !excluded.has(check.name))
-      : mine.filter((check) => check.name === name);
+  const chosen = name === undefined ? mine : mine.filter((check) => check.name === name);
   if (more.length > 0 || (name !== undefined && chosen.length === 0)) throw unknownPath();
+  const excluded = new Set(name === undefined ? exchange.query.getAll('exclude') : []);
   const signal = AbortSignal.any([exchange.context.signal, AbortSignal.timeout(checkMsMax)]);
-  const results = await Promise.all(
+  let healthy = true;
+  const lines = await Promise.all(
     chosen.map(async (check) => {
+      if (excluded.delete(check.name)) return `[+]${check.name} excluded: ok`;
       try {
         await check.run(signal);
-        return { name: check.name, ok: true };
+        told(check.name, endpoint, true);
+        return `[+]${check.name} ok`;
       } catch {
-        return { name: check.name, ok: false };
+        healthy = false;
+        told(check.name, endpoint, false);
+        // Why a check failed is for the log: these pages are open to strangers.
+        return `[-]${check.name} failed: reason withheld`;
       }
     }),
   );
-  const healthy = results.every(({ ok }) => ok);
-  // Why a check failed is for the log: these pages are open to strangers.
-  const lines = results.map(({ name: check, ok }) => (ok ? `[+]${check} ok` : `[-]${check} failed: reason withheld`));
+  if (excluded.size > 0) {
+    const unknown = [...excluded].toSorted().map((each) => JSON.stringify(each.slice(0, excludedLengthMax)));
+    lines.push(`warn: some health checks cannot be excluded: no matches for ${unknown.join(', ')}`);
+  }
   const verbose = exchange.query.has('verbose') && name === undefined;
   const text = healthy && !verbose ? 'ok' : `${lines.join('\n')}\n${endpoint} check ${healthy ? 'passed' : 'failed'}\n`;
   await send(exchange, healthy ? 200 : 500, 'text/plain; charset=utf-8', Buffer.from(text));

@@ -1,6 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Registry as MetricsRegistry } from 'prom-client';
 import type { UserInfo } from '#client/client.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kind } from '#machinery/kind.ts';
@@ -15,6 +14,7 @@ import type { Authenticator } from '../authentication/authenticator.ts';
 import { anonymousUser } from '../authentication/union.ts';
 import { isLasting, workOf } from '../fairness/width.ts';
 import { OpenApiHandler } from '../openapi/handler.ts';
+import { subresourceVerbs } from '../discovery/subresources.ts';
 import type { ConnectHandler } from '../streaming/connect.ts';
 import { upgradeOf } from '../streaming/upgrade.ts';
 import type { RequestContext } from '../request.ts';
@@ -25,7 +25,7 @@ import type { Exchange, HttpRequest, HttpResponse } from './exchange.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { handleHealth, isHealthPath, ownChecks, type HealthCheck } from './health.ts';
 import { effectiveUser } from './impersonation.ts';
-import { noMetrics, requestMetrics, type RequestMetrics } from './metrics.ts';
+import { noMetrics, type RequestLabels, type RequestMetrics, type ServerMetrics } from './metrics.ts';
 import { isProxy, ProxyHandler } from './proxy-handler.ts';
 import { flagOf } from './parameters.ts';
 import { send, sendError, sendJson, toStatusError } from './reply.ts';
@@ -46,7 +46,7 @@ export interface RouterOptions {
   /** Health checks beside the API's own. */
   readonly checks?: readonly HealthCheck[];
   /** Served at `/metrics`, and told about requests. */
-  readonly metrics?: MetricsRegistry;
+  readonly metrics?: ServerMetrics;
   /** JSON documents by path, for callers who may `get` that path: OpenID discovery, say. */
   readonly documents?: ReadonlyMap<string, unknown>;
   /** What Tutti offers beside Kubernetes' API, by `METHOD /path`, to callers who may do that to the path. Answered as JSON. */
@@ -62,6 +62,8 @@ export interface RouterOptions {
   readonly log: Log;
 }
 
+const metricsType = 'text/plain; version=0.0.4; charset=utf-8';
+
 export type Action = (context: RequestContext) => Promise<unknown>;
 
 /** Turns HTTP requests into calls of the API. */
@@ -72,7 +74,7 @@ export class Router {
   readonly #checks: readonly HealthCheck[];
   readonly #connect: ConnectHandler | undefined;
   readonly #log: Log;
-  readonly #metricsRegistry: MetricsRegistry | undefined;
+  readonly #served: ServerMetrics | undefined;
   readonly #metrics: RequestMetrics;
   readonly #resources: ResourceHandler;
   readonly #discovery: DiscoveryHandler;
@@ -81,6 +83,15 @@ export class Router {
   readonly #proxies: ProxyHandler;
   readonly #documents: ReadonlyMap<string, unknown>;
   readonly #actions: ReadonlyMap<string, Action>;
+  /** Fails once the server goes, so that nobody sends anything new; it still answers what it has. */
+  readonly #shutdown: HealthCheck = {
+    name: 'shutdown',
+    live: false,
+    run: async () => {
+      if (this.#isStopping) throw new Error('process is shutting down');
+    },
+  };
+  #isStopping = false;
   readonly #open = new Set<AbortController>();
   readonly #yaml = new YamlThread();
 
@@ -106,9 +117,15 @@ export class Router {
     this.#checks = [...ownChecks(api), ...checks];
     this.#connect = connect;
     this.#log = log;
-    this.#metricsRegistry = metrics;
-    this.#metrics = metrics === undefined ? noMetrics : requestMetrics(metrics);
-    this.#resources = new ResourceHandler(api, new WatchHandler(api, new FlushQueue().add, { stalledMs }));
+    this.#served = metrics;
+    this.#metrics = metrics?.requests ?? noMetrics;
+    this.#resources = new ResourceHandler(
+      api,
+      new WatchHandler(api, new FlushQueue().add, {
+        stalledMs,
+        sent: (kind, count) => this.#metrics.watchEvents(kind, count),
+      }),
+    );
     this.#aggregator = aggregator;
     this.#discovery = new DiscoveryHandler(api, aggregator && (() => aggregator.groups));
     this.#proxies = new ProxyHandler(api, mayProxyTo);
@@ -121,6 +138,7 @@ export class Router {
 
   /** Ends every request that is still open with `reason`. */
   abort(reason: Error): void {
+    this.#isStopping = true;
     for (const controller of this.#open) controller.abort(reason);
     this.#yaml[Symbol.dispose]();
   }
@@ -157,12 +175,14 @@ export class Router {
     let parsed: RequestPath | undefined;
     let trail: AuditTrail | undefined;
     let cause: unknown;
+    let lasting: RequestLabels | undefined;
+    let waitedMs = 0;
     const auditId = auditIdOf(req.headers['audit-id']);
     (res as ServerResponse).setHeader('audit-id', auditId);
     try {
       parsed = parsePath(path);
       if (parsed.is === 'other' && isHealthPath(parsed.path) && this.#isHealthPublic(parsed.path)) {
-        return await handleHealth(exchange, parsed.path, this.#checks);
+        return await this.#health(exchange, parsed.path);
       }
       const info = requestInfoOf(exchange.method, query, path, parsed);
       const caller = await this.#identify(req, info, auditId);
@@ -170,7 +190,13 @@ export class Router {
       const user = await effectiveUser(this.#api, caller, req);
       if (user !== caller) trail?.impersonates(user);
       const known: Exchange = { ...exchange, context: { ...exchange.context, user, audit: trail } };
-      await this.#inTurn(known, info, (admitted) => this.#route(admitted, path, parsed!));
+      const labels = this.#labels(exchange, parsed);
+      if (labels.verb === 'WATCH' || labels.verb === 'CONNECT') this.#metrics.lasting(1, (lasting = labels));
+      const asked = performance.now();
+      await this.#inTurn(known, info, (admitted) => {
+        waitedMs = performance.now() - asked;
+        return this.#route(admitted, path, parsed!);
+      });
     } catch (error) {
       cause = error;
       await this.#fail(exchange, error).catch(() => res.destroy());
@@ -180,10 +206,16 @@ export class Router {
       res.off('close', gone);
       this.#open.delete(controller);
       this.#metrics.inflight(-1, mutating);
+      const labels = this.#labels(exchange, parsed);
+      if (lasting !== undefined) this.#metrics.lasting(-1, lasting);
+      const length = Number((res as ServerResponse).getHeader('content-length') ?? Number.NaN);
       this.#metrics.finished({
-        ...this.#labels(exchange, parsed),
+        ...labels,
         code: res.statusCode,
         seconds: (performance.now() - start) / 1000,
+        waitedSeconds: waitedMs / 1000,
+        bytes: Number.isNaN(length) ? undefined : length,
+        terminated: res.statusCode === 429 || res.statusCode === 504,
       });
     }
   }
@@ -307,16 +339,16 @@ export class Router {
     const verb = exchange.method === 'HEAD' ? 'get' : exchange.method.toLowerCase();
     const none = { kind: undefined, namespace: undefined, name: undefined, subresource: undefined };
     await this.#api.authorize({ user: exchange.context.user, verb, ...none, path }, exchange.context.audit);
-    if (isHealthPath(path)) return handleHealth(exchange, path, this.#checks);
+    if (isHealthPath(path)) return this.#health(exchange, path);
     if (this.#openapi.answers(path)) return this.#openapi.handle(exchange, path);
     const action = this.#actions.get(`${exchange.method} ${path}`);
     if (action !== undefined) return sendJson(exchange, 200, await action(exchange.context));
     if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw unknownPath();
     if (path === '/version') return sendJson(exchange, 200, version());
     if (this.#documents.has(path)) return sendJson(exchange, 200, this.#documents.get(path));
-    if (path === '/metrics' && this.#metricsRegistry !== undefined) {
-      const text = await this.#metricsRegistry.metrics();
-      return send(exchange, 200, this.#metricsRegistry.contentType, Buffer.from(text));
+    if (this.#served !== undefined && (path === '/metrics' || path === '/metrics/slis')) {
+      const text = path === '/metrics' ? await this.#served.text() : await this.#served.slis();
+      return send(exchange, 200, metricsType, Buffer.from(text));
     }
     if (path === '/') return sendJson(exchange, 200, { paths: this.#paths() });
     throw unknownPath();
@@ -329,7 +361,17 @@ export class Router {
         ? ['/api', ...versions.map(({ version: each }) => `/api/${each}`)]
         : [`/apis/${name}`, ...versions.map(({ groupVersion }) => `/apis/${groupVersion}`)],
     );
-    const own = ['/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version'];
+    const own = [
+      '/apis',
+      '/healthz',
+      '/livez',
+      '/metrics',
+      '/metrics/slis',
+      '/openapi/v2',
+      '/openapi/v3',
+      '/readyz',
+      '/version',
+    ];
     return [...resources, ...own, ...this.#documents.keys()].toSorted();
   }
 
@@ -343,19 +385,34 @@ export class Router {
     else await sendError(exchange, error);
   }
 
-  #labels({ method, query }: Exchange, parsed: RequestPath | undefined) {
+  #labels({ method, query }: Pick<Exchange, 'method' | 'query'>, parsed: RequestPath | undefined): RequestLabels {
     const path = parsed?.is === 'resource' ? parsed.resource : undefined;
     const kind = path === undefined ? undefined : this.#kindOf(path);
-    if (path === undefined || kind === undefined) return { verb: 'OTHER', group: '', version: '', resource: '' };
+    const none = { group: '', version: '', resource: '', subresource: '', scope: '', dryRun: false };
+    if (path === undefined || kind === undefined) return { verb: otherVerb(method), ...none };
     const { group, version: kindVersion, plural } = kind;
+    const { name, namespace, subresource = '' } = path;
+    const isKnown = subresource === '' || subresourceVerbs(kind, subresource) !== undefined;
     return {
-      verb: metricVerb(method, query, path, isConnect(kind, path)),
+      verb: metricVerb(method, query, path, isConnect(kind, path) || isProxy(kind, path)),
       group,
       version: kindVersion,
       resource: plural,
+      subresource: isKnown ? subresource : 'other',
+      scope: name !== undefined || method === 'POST' ? 'resource' : namespace !== undefined ? 'namespace' : 'cluster',
+      dryRun: query.has('dryRun'),
     };
   }
+
+  /** Answers health checks, and keeps their results. */
+  #health(exchange: Exchange, path: string): Promise<void> {
+    const told = (name: string, endpoint: string, ok: boolean) => this.#metrics.health(name, endpoint, ok);
+    return handleHealth(exchange, path, [...this.#checks, this.#shutdown], told);
+  }
 }
+
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+const otherVerb = (method: string) => (methods.has(method) ? method : 'OTHER');
 
 /** `pods/NAME/why`: Tutti's own, and no part of discovery. */
 const isWhy = ({ group, plural }: Kind, { subresource }: ResourcePath) =>

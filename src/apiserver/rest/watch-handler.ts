@@ -30,13 +30,22 @@ export class WatchHandler {
   readonly #last: LastChunk = {};
   readonly #flush: (fn: () => void) => void;
   readonly #stalledMs: number | undefined;
+  readonly #sent: (kind: Kind, count: number) => void;
   readonly #watches = new Map<string, number>();
 
   constructor(
     api: Api,
     flush: (fn: () => void) => void,
-    { stalledMs }: { readonly stalledMs?: number | undefined } = {},
+    {
+      stalledMs,
+      sent = () => undefined,
+    }: {
+      readonly stalledMs?: number | undefined;
+      /** Told how many events of a kind have gone out. */
+      readonly sent?: (kind: Kind, count: number) => void;
+    } = {},
   ) {
+    this.#sent = sent;
     this.#api = api;
     this.#flush = flush;
     this.#stalledMs = stalledMs;
@@ -51,6 +60,7 @@ export class WatchHandler {
         flush: this.#flush,
         last: this.#last,
         stalledMs: this.#stalledMs,
+        sent: (count) => this.#sent(target.kind, count),
       });
     });
   }
@@ -74,6 +84,7 @@ export class WatchHandler {
         flush: this.#flush,
         signal,
         stalledMs: this.#stalledMs,
+        sent: (count) => this.#sent(target.kind, count),
       });
     });
   }

@@ -25,10 +25,12 @@ export async function streamWatchSocket<T extends ApiObject>(
     readonly flush: (fn: () => void) => void;
     readonly signal: AbortSignal;
     readonly stalledMs?: number | undefined;
+    /** Told how many events are on their way. */
+    readonly sent?: (count: number) => void;
   },
 ): Promise<void> {
   using _watcher = watcher;
-  const { isBinary, flush, signal, stalledMs = stalledMsMax } = options;
+  const { isBinary, flush, signal, stalledMs = stalledMsMax, sent } = options;
   let opened: WebSocket | undefined;
   const protocol = offeredProtocols(req).find((each) => !each.startsWith(bearerProtocol)) ?? '';
   acceptWebSocket(req, socket, head, protocol, (made) => (opened = made));
@@ -60,12 +62,13 @@ export async function streamWatchSocket<T extends ApiObject>(
         break;
       }
       if (records.length < recordsMax) ready = false;
+      if (records.length > 0) sent?.(records.length);
       for (const record of records) {
         if (!isOpen()) break;
-        const sent = new Promise<void>((resolve) =>
+        const taken = new Promise<void>((resolve) =>
           client.send(lineOf(record, encoder), { binary: isBinary }, () => resolve()),
         );
-        if (client.bufferedAmount > waitingBytesMax && !(await within(sent, stalledMs))) return client.terminate();
+        if (client.bufferedAmount > waitingBytesMax && !(await within(taken, stalledMs))) return client.terminate();
       }
     }
   } finally {

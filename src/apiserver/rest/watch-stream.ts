@@ -108,9 +108,11 @@ export async function streamWatch<T extends ApiObject>(
     readonly flush: (fn: () => void) => void;
     readonly last: LastChunk;
     readonly stalledMs?: number | undefined;
+    /** Told how many events are on their way. */
+    readonly sent?: (count: number) => void;
   },
 ): Promise<void> {
-  const { contentType, flush, last, stalledMs = stalledMsMax } = options;
+  const { contentType, flush, last, stalledMs = stalledMsMax, sent } = options;
   using _watcher = watcher;
   const { res, context } = exchange;
   const { signal } = context;
@@ -141,6 +143,7 @@ export async function streamWatch<T extends ApiObject>(
       }
       if (records.length < chunkRecordsMax) ready = false;
       if (records.length === 0) continue;
+      sent?.(records.length);
       for (const part of partsOf(records)) {
         if (!write(res, chunkOf(part, encoder, last)) && !(await drained(res, signal, stalledMs))) {
           if (!signal.aborted) return void res.destroy(); // its client takes nothing

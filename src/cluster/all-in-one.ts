@@ -10,6 +10,7 @@ import type { DockerDialectOptions } from '#dialects/docker/docker-dialect.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { Metrics } from '#lib/metrics.ts';
+import type { Tracer } from '#lib/tracing.ts';
 import { unavailable } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
 import { sqliteStore } from '#store/sqlite.ts';
@@ -32,6 +33,7 @@ import { rebalanceDefaults } from '#scheduler/rebalance/plan-moves.ts';
 import { fileLog, type LogLevel } from './log-file.ts';
 import { startNodeThread } from './node-thread.ts';
 import { simNodeStreams } from './sim-node-streams.ts';
+import { openTracer } from './tracing-configuration.ts';
 import { queueMetrics } from './queue-metrics.ts';
 import { openPki, serverHosts, type Pki } from './pki.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
@@ -46,6 +48,8 @@ export interface AllInOneOptions {
   readonly dialects?: readonly 'docker'[];
   /** An EncryptionConfiguration; without one, Secrets are encrypted with keys of the data directory's own. */
   readonly encryptionProviderConfig?: string | undefined;
+  /** A file with a TracingConfiguration. */
+  readonly tracingConfig?: string | undefined;
   /** A file with an AuthenticationConfiguration. */
   readonly authenticationConfig?: string | undefined;
   readonly abandonLostKeys?: boolean | undefined;
@@ -154,10 +158,11 @@ async function listen(
     others: OtherCallers;
     log: Log;
     metrics: Metrics;
+    tracer: Tracer | undefined;
     control: () => ControlPlane | undefined;
   },
 ): Promise<ApiServer> {
-  const { metrics, encryption, auditor, others, pki, log, control } = parts;
+  const { metrics, tracer, encryption, auditor, others, pki, log, control } = parts;
   const cache = () => {
     const caches = control()?.caches;
     if (caches === undefined) throw unavailable('the server is still starting');
@@ -170,6 +175,7 @@ async function listen(
       actions: encryptionActions(encryption),
       auditor,
       metrics,
+      tracer,
       others,
       admission: await admissionOptions(options.admission ?? {}),
       requestsInFlightMax: options.requestsInFlightMax,
@@ -227,9 +233,11 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   resources.use(store);
   if (auditor !== undefined) resources.use(auditor);
   const metrics = new Metrics();
+  const tracer = await openTracer(options.tracingConfig, { clock, log });
+  if (tracer !== undefined) resources.use(tracer);
   let control: ControlPlane | undefined;
   const api = resources.use(
-    await listen(options, { metrics, encryption, auditor, others, pki, log, control: () => control }),
+    await listen(options, { metrics, tracer, encryption, auditor, others, pki, log, control: () => control }),
   );
   const client = api.clientOf(admin);
   const server = `https://127.0.0.1:${api.port}`;

@@ -16,11 +16,13 @@ import { agentConnections, type AgentConnections } from '#apiserver/streaming/no
 import type { Client, UserInfo } from '#client/client.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import type { Tracer } from '#lib/tracing.ts';
 import type { Store } from '#store/store.ts';
 import type { AdmissionOptions } from './admission.ts';
 import { openApi, type OpenedApi } from './open-api.ts';
 import type { OtherCallers } from './authentication-config.ts';
 import type { Pki } from './pki.ts';
+import { tracedStore } from './traced-store.ts';
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -37,6 +39,8 @@ export interface ApiServerOptions {
   /** What is offered beside the API itself. */
   readonly actions?: RouterOptions['actions'];
   readonly auditor?: Auditor | undefined;
+  /** Makes spans of requests, and of what the store does for them. */
+  readonly tracer?: Tracer | undefined;
   /** Served at `/metrics`, with what the server itself adds. */
   readonly metrics?: Metrics | undefined;
   /** Whom the server knows beside those of the cluster itself. */
@@ -61,7 +65,7 @@ export const admin: UserInfo = { username: 'kubernetes-admin', groups: ['system:
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, pki, serviceCidr, why, clock, log } = options;
   const opened = await openApi({
-    store,
+    store: options.tracer === undefined ? store : tracedStore(store, options.tracer),
     self: admin,
     serviceAccountKey: pki.serviceAccountKey,
     serviceCidr,
@@ -115,9 +119,10 @@ export async function serveApi(
     others,
     actions,
     metrics: own = new Metrics(),
+    tracer,
     clock,
     log,
-  }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'others' | 'actions' | 'metrics' | 'clock' | 'log'>,
+  }: Pick<ApiServerOptions, 'pki' | 'host' | 'port' | 'others' | 'actions' | 'metrics' | 'tracer' | 'clock' | 'log'>,
 ): Promise<ServedApi> {
   const metrics = new MetricsRegistry();
   const slis = new Metrics();
@@ -130,6 +135,7 @@ export async function serveApi(
   const router = new Router({
     api,
     aggregator,
+    tracer,
     authenticator: unionAuthenticator(
       requestHeaderAuthenticator(pki.frontProxy.authority, clock),
       clientCertificateAuthenticator(pki.authority, clock),

@@ -8,6 +8,7 @@ export interface PolicyFlags {
   readonly enableAdmissionPlugins?: readonly string[];
   readonly eventTtl?: number;
   readonly etcdCompactionInterval?: number;
+  readonly tracingConfigFile?: string;
 }
 
 const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -32,6 +33,7 @@ export const policyFlags: readonly Option[] = [
   new Option('--enable-admission-plugins <name...>', 'admission plugins beyond those that are always on').choices(
     optionalPlugins,
   ),
+  new Option('--tracing-config-file <file>', 'where spans go (TracingConfiguration; OTLP over HTTP)'),
   new Option('--event-ttl <duration>', 'how long events are kept (72h)').argParser(durationMs('--event-ttl')),
   new Option(
     '--etcd-compaction-interval <duration>',

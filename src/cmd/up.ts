@@ -139,6 +139,7 @@ async function up(options: UpOptions): Promise<void> {
     audit: auditOptionsOf(options),
     admission: admissionFlagsOf(options),
     eventTtlMs: options.eventTtl,
+    tracingConfig: options.tracingConfigFile,
     compactEveryMs: options.etcdCompactionInterval,
     requestsInFlightMax: options.maxRequestsInflight,
     logLevel: options.logLevel,

@@ -2,6 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Duplex } from 'node:stream';
 import type { UserInfo } from '#client/client.ts';
 import type { Log } from '#lib/log.ts';
+import type { Tracer } from '#lib/tracing.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { badRequest, methodNotAllowed, timeout } from '#machinery/status-error.ts';
 import { versionInfo } from '#machinery/version.ts';
@@ -59,9 +60,13 @@ export interface RouterOptions {
   readonly aggregator?: Aggregator | undefined;
   /** How long a watch may take nothing; see `stalledMsMax`. */
   readonly stalledMs?: number | undefined;
+  /** Makes spans of requests. */
+  readonly tracer?: Tracer | undefined;
   readonly log: Log;
 }
 
+/** Characters of a request's target that its span holds. */
+const targetLengthMax = 2_048;
 const metricsType = 'text/plain; version=0.0.4; charset=utf-8';
 
 export type Action = (context: RequestContext) => Promise<unknown>;
@@ -80,6 +85,7 @@ export class Router {
   readonly #discovery: DiscoveryHandler;
   readonly #openapi: OpenApiHandler;
   readonly #aggregator: Aggregator | undefined;
+  readonly #tracer: Tracer | undefined;
   readonly #proxies: ProxyHandler;
   readonly #documents: ReadonlyMap<string, unknown>;
   readonly #actions: ReadonlyMap<string, Action>;
@@ -107,6 +113,7 @@ export class Router {
     actions = new Map(),
     stalledMs,
     aggregator,
+    tracer,
     log,
   }: RouterOptions) {
     this.#actions = actions;
@@ -127,6 +134,7 @@ export class Router {
       }),
     );
     this.#aggregator = aggregator;
+    this.#tracer = tracer;
     this.#discovery = new DiscoveryHandler(api, aggregator && (() => aggregator.groups));
     this.#proxies = new ProxyHandler(api, mayProxyTo);
     this.#openapi = new OpenApiHandler(
@@ -145,6 +153,17 @@ export class Router {
 
   /** Answers one request; never rejects. */
   async handle(req: HttpRequest, res: HttpResponse): Promise<void> {
+    const { method = 'GET', url = '/' } = req;
+    const span = this.#tracer?.serve('KubernetesAPI', req.headers['traceparent']?.toString(), {
+      'http.method': method,
+      'http.target': url.slice(0, targetLengthMax),
+    });
+    if (span === undefined) return this.#handle(req, res);
+    await this.#tracer?.within(span, () => this.#handle(req, res));
+    span.end({ 'http.status_code': res.statusCode }, res.statusCode >= 500);
+  }
+
+  async #handle(req: HttpRequest, res: HttpResponse): Promise<void> {
     const controller = new AbortController();
     this.#open.add(controller);
     const gone = () => controller.abort(new Error('the client has gone away'));

@@ -20,6 +20,9 @@ const watchConnections = 20;
 const watchedWrites = 400;
 const deliveryMsMax = 30_000;
 const objectBytes = 1024;
+const delayedPerSecond = 200;
+const delayMs = 6_000;
+const delaySampled = 10;
 
 const [, , kubeconfig = '', what = ''] = process.argv;
 const { server } = await loadKubeconfig([kubeconfig]);
@@ -116,12 +119,12 @@ function create(pace?: number): Promise<Load> {
   return load(createMs, send, pace);
 }
 
-async function get(): Promise<Load> {
+async function get(pace?: number): Promise<Load> {
   const [session] = await open(1);
   if (session === undefined) throw new Error('No connection');
   await ask(session, configMaps, configMap(`get-${run}`, filled));
   session.close();
-  return load(getMs, (client) => ask(client, `${configMaps}/get-${run}`));
+  return load(getMs, (client) => ask(client, `${configMaps}/get-${run}`), pace);
 }
 
 /** Milliseconds a full list of pods from the cache takes, and its bytes. Nobody schedules these pods. */
@@ -200,6 +203,49 @@ async function watch(): Promise<{ readonly perSecond: number; readonly delivered
   return { perSecond: delivered / ((last - start) / 1000), delivered, bytes };
 }
 
+/** Milliseconds from sending a write to hearing of it, as every `delaySampled`th of the watchers does, at a given pace. */
+async function watchDelay(): Promise<{ readonly p50: number; readonly p99: number; readonly events: number }> {
+  const sessions = await open(watchConnections);
+  const sent: number[] = [];
+  const delays: number[] = [];
+  const named = new RegExp(`"name":"delay-${run}-(\\d+)"`, 'g');
+  await Promise.all(
+    Array.from({ length: watchers }, async (_, index) => {
+      const path = `${configMaps}?watch=1&resourceVersion=${revision}`;
+      const stream = sessions[index % watchConnections]?.request({ [constants.HTTP2_HEADER_PATH]: path });
+      let rest = '';
+      stream?.on('data', (chunk: Buffer) => {
+        if (index % delaySampled !== 0) return;
+        const now = performance.now();
+        const text = rest + chunk.toString('latin1');
+        const end = text.lastIndexOf('\n') + 1;
+        rest = text.slice(end);
+        for (const [, event] of text.slice(0, end).matchAll(named)) delays.push(now - (sent[Number(event)] ?? now));
+      });
+      await new Promise((resolve, reject) => stream?.once('response', resolve).once('error', reject));
+    }),
+  );
+  const [writer] = await open(1);
+  if (writer === undefined) throw new Error('No connection');
+  const events = (delayMs / 1000) * delayedPerSecond;
+  const start = performance.now();
+  const writes: Promise<unknown>[] = [];
+  for (let event = 0; event < events; event++) {
+    const wait = start + (event / delayedPerSecond) * 1000 - performance.now();
+    if (wait > 0) await setTimeout(wait);
+    sent[event] = performance.now();
+    writes.push(ask(writer, configMaps, configMap(`delay-${run}-${event}`, 'small')));
+  }
+  await Promise.all(writes);
+  const expected = events * Math.ceil(watchers / delaySampled);
+  const late = performance.now() + deliveryMsMax;
+  while (delays.length < expected && performance.now() < late) await setTimeout(20);
+  if (delays.length < expected) throw new Error(`${expected - delays.length} events were not delivered`);
+  // The first second warms up both sides.
+  const steady = delays.slice(delayedPerSecond * Math.ceil(watchers / delaySampled));
+  return { p50: percentile(steady, 0.5), p99: percentile(steady, 0.99), events: steady.length };
+}
+
 async function newestRevision(): Promise<string> {
   const [session] = await open(1);
   if (session === undefined) throw new Error('No connection');
@@ -215,8 +261,16 @@ async function newestRevision(): Promise<string> {
   return (JSON.parse(text) as { metadata: { resourceVersion: string } }).metadata.resourceVersion;
 }
 
-const revision = what === 'watch' ? await newestRevision() : '';
-const measured = { create: () => create(), 'create-paced': () => create(pacedPerSecond), get, list, watch };
+const revision = what.startsWith('watch') ? await newestRevision() : '';
+const measured = {
+  create: () => create(),
+  'create-paced': () => create(pacedPerSecond),
+  get: () => get(),
+  'get-paced': () => get(pacedPerSecond),
+  list,
+  watch,
+  'watch-delay': watchDelay,
+};
 const measure = measured[what as keyof typeof measured];
 if (measure === undefined) throw new Error(`Nothing to measure is called "${what}"`);
 process.stdout.write(JSON.stringify(await measure()), () => process.exit(0));

@@ -27,6 +27,8 @@ import { localServices, planLocal } from './local-services.ts';
 const checkMs = 30_000;
 const checkAgainMs = 5_000;
 const checksAtOnceMax = 8;
+/** A server that starts has more urgent things to do than to say what it serves. */
+const settleMs = 1_000;
 
 export interface AggregatorOptions {
   readonly api: Api;
@@ -133,6 +135,7 @@ export class Aggregator {
     let checkedAt = whereabouts();
     let allAnswer = true;
     let following = false;
+    let isFirst = true;
     while (!signal.aborted) {
       this.#pending = Promise.withResolvers();
       let again = checkAgainMs;
@@ -146,6 +149,8 @@ export class Aggregator {
           });
         }
         this.#follower.catchUp();
+        if (isFirst) await clock.sleep(settleMs, signal);
+        isFirst = false;
         ({ kinds } = api.catalog);
         await this.#keepLocal(signal);
         checkedAt = whereabouts();

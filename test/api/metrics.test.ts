@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { RawApi } from '../support/api.ts';
 import { Tutti } from '../support/tutti.ts';
+import { until } from '../support/until.ts';
 
 let cluster: Tutti;
 let api: RawApi;
@@ -55,12 +56,13 @@ test('watches are counted while they last, and their events', async () => {
     'verb="WATCH",group="",version="v1",resource="nodes",subresource="",scope="cluster",component="apiserver"';
   const earlier = await scrape();
   const sent = 'group="",version="v1",resource="nodes"';
+  const lasting = async () => valueOf(await scrape(), 'apiserver_longrunning_requests', labels);
   const watching = api.watch('/api/v1/nodes?timeoutSeconds=2');
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  assert.equal(valueOf(await scrape(), 'apiserver_longrunning_requests', labels), 1);
+  await until('the watch is counted', async () => (await lasting()) === 1);
   const events = await watching;
+  // The server learns of the end of a reply after its client does.
+  await until('the watch is counted no more', async () => (await lasting()) === 0);
   const later = await scrape();
-  assert.equal(valueOf(later, 'apiserver_longrunning_requests', labels), 0);
   const was = valueOf(earlier, 'apiserver_watch_events_total', sent);
   assert.equal(valueOf(later, 'apiserver_watch_events_total', sent), (Number.isNaN(was) ? 0 : was) + events.length);
 });

@@ -12,7 +12,7 @@ import { freePort } from './support/tutti.ts';
 /** Root only to become somebody else: the conventional nobody. */
 const skip = unless('root');
 const nobody = 65_534;
-const program = path.join(import.meta.dirname, '..', 'bin', 'tutti');
+const project = path.join(import.meta.dirname, '..');
 
 let home: string;
 before(() => {
@@ -21,11 +21,20 @@ before(() => {
 });
 after(() => rmSync(home, { recursive: true, force: true }));
 
-const asNobody = (args: readonly string[]) =>
-  [
-    'setpriv',
-    [`--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', 'env', '-i', `HOME=${home}`, program, ...args],
-  ] as const;
+/**
+ * Runs `tutti` as nobody, who may not be able to enter the directory that the project lies in: so what is in it is
+ * mounted, in a mount namespace of its own, where everybody may read it.
+ */
+const asNobody = (args: readonly string[]) => {
+  const script = `from=$1; to=$2; home=$3; shift 3
+mkdir -p "$to" && mount -t tmpfs -o mode=755 tmpfs "$to" || exit 99
+for each in "$from"/*; do
+  there="$to/\${each##*/}"
+  if [ -d "$each" ]; then mkdir "$there"; else : > "$there"; fi && mount --bind "$each" "$there" || exit 99
+done
+cd / && exec setpriv --reuid=${nobody} --regid=${nobody} --clear-groups env -i HOME="$home" "$to/bin/tutti" "$@"`;
+  return ['unshare', ['-m', 'sh', '-c', script, 'sh', project, path.join(home, 'project'), home, ...args]] as const;
+};
 const tutti = (...args: readonly string[]): Promise<Outcome> => outcomeOf(...asNobody(args));
 
 test(

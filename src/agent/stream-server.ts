@@ -51,7 +51,7 @@ const headerBytesMax = 32 * 1024;
  * The agent's door for the API server: logs, exec, attach and port-forward of its pods, and what they use. Only the
  * API server's own certificate opens it; everybody else learns `/healthz` and nothing more. Exec and attach travel as
  * `v5.channel.k8s.io` messages, a forwarded connection as plain bytes in a WebSocket of its own, where an empty
- * message is a half-close. Throws what `listen()` fails with.
+ * message is a half-close. Throws what `listen()` fails with, in words for the operator where the port is taken.
  */
 export async function listenForStreams(options: StreamServerOptions): Promise<StreamServer> {
   const { clock, log } = options;
@@ -80,9 +80,10 @@ export async function listenForStreams(options: StreamServerOptions): Promise<St
     socket.destroy();
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    const failed = (error: NodeJS.ErrnoException) => reject(listenError(options.port, error));
+    server.once('error', failed);
     server.listen(options.port, options.host, () => {
-      server.off('error', reject);
+      server.off('error', failed);
       resolve();
     });
   });
@@ -97,6 +98,14 @@ export async function listenForStreams(options: StreamServerOptions): Promise<St
       await closed;
     },
   };
+}
+
+function listenError(port: number, error: NodeJS.ErrnoException): Error {
+  if (error.code !== 'EADDRINUSE') return error;
+  return new Error(
+    `Port ${port} is taken, at which a node is reached for logs and exec: see who has it with "ss -ltnp sport = :${port}", and end that first.`,
+    { cause: error },
+  );
 }
 
 class StreamHandler {

@@ -103,6 +103,8 @@ export class GrpcChannel implements Disposable {
       'content-type': 'application/grpc',
       te: 'trailers',
     });
+    // Who iterates hears of errors; one that comes after the last look at the stream must not end the process.
+    stream.on('error', () => {});
     let status: GrpcError | undefined;
     const readStatus = (headers: Readonly<Record<string, unknown>>) => {
       const code = headers['grpc-status'];

@@ -8,7 +8,7 @@ import { dataDirOption, outputOption, type DataDirOptions } from './options.ts';
 import { placementsText } from './placements-text.ts';
 
 /** Reading the cluster and rehearsing on the copy. */
-const rehearsalMsMax = 10 * 60_000;
+export const rehearsalMsMax = 10 * 60_000;
 
 /** As `nomad plan` has it: nothing would change, something would, it could not be told. */
 export const planExitCodes = { same: 0, changes: 1, failed: 255 } as const;

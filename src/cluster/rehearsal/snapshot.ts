@@ -27,7 +27,7 @@ import type { ApiObject } from '#machinery/object.ts';
  * What placements depend on, owners before what they own. No secrets, no configuration, no events: a rehearsal starts
  * no containers. No CronJobs and autoscalers either: time passes quicker there.
  */
-const kinds: readonly Kind[] = [
+export const snapshotKinds: readonly Kind[] = [
   Namespace,
   Node,
   PriorityClass,
@@ -66,7 +66,7 @@ export interface Snapshot {
 /** Reads the state that placements depend on. Kinds that this server does not serve are left out. */
 export async function takeSnapshot(client: Client, signal: AbortSignal): Promise<Snapshot> {
   const parts: SnapshotPart[] = [];
-  for (const kind of kinds) {
+  for (const kind of snapshotKinds) {
     const { items } = await client.list(kind, { signal });
     parts.push({ kind, items });
   }

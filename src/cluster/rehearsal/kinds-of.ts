@@ -1,0 +1,33 @@
+import { CustomResourceDefinition } from '#api/apiextensions/custom-resource-definition.ts';
+import { customFamily } from '#api/apiextensions/custom-kind.ts';
+import { builtinByKind } from '#api/kinds.ts';
+import type { Client } from '#client/client.ts';
+import { apiVersionOf, type Kind } from '#machinery/kind.ts';
+import type { ApiObject } from '#machinery/object.ts';
+import { badRequest } from '#machinery/status-error.ts';
+
+export type KindOf = (object: ApiObject) => Kind;
+
+/** Finds the kinds of `objects`, asking the server for its definitions if some are custom. Throws BadRequest. */
+export async function kindsOf(client: Client, objects: readonly ApiObject[], signal: AbortSignal): Promise<KindOf> {
+  const builtin = ({ apiVersion = '', kind = '' }: ApiObject) => {
+    const slash = apiVersion.indexOf('/');
+    return builtinByKind(apiVersion.slice(0, Math.max(0, slash)), apiVersion.slice(slash + 1), kind);
+  };
+  const custom = new Map<string, Kind>();
+  if (objects.some((object) => builtin(object) === undefined)) {
+    const { items } = await client.list(CustomResourceDefinition, { signal });
+    for (const crd of items) {
+      for (const kind of customFamily(crd, 0).versions.values()) {
+        custom.set(`${apiVersionOf(kind)} ${kind.kind}`, kind);
+      }
+    }
+  }
+  return (object) => {
+    const kind = builtin(object) ?? custom.get(`${object.apiVersion} ${object.kind}`);
+    if (kind !== undefined) return kind;
+    throw badRequest(
+      `no ${object.kind} of ${object.apiVersion} can be planned (${object.metadata?.name}): name it in the version that the cluster stores, or apply its CustomResourceDefinition first`,
+    );
+  };
+}

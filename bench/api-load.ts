@@ -23,6 +23,7 @@ const objectBytes = 1024;
 const delayedPerSecond = 200;
 const delayMs = 6_000;
 const delaySampled = 10;
+const applied = 500;
 
 const [, , kubeconfig = '', what = ''] = process.argv;
 const { server } = await loadKubeconfig([kubeconfig]);
@@ -246,6 +247,90 @@ async function watchDelay(): Promise<{ readonly p50: number; readonly p99: numbe
   return { p50: percentile(steady, 0.5), p99: percentile(steady, 0.99), events: steady.length };
 }
 
+/** A manifest of Deployments, Services and ConfigMaps, one server-side apply after the other, as kubectl sends them. */
+async function applyUnchanged(): Promise<{ readonly ms: number; readonly written: number }> {
+  const [session] = await open(1);
+  if (session === undefined) throw new Error('No connection');
+  const applyAll = async () => {
+    const versions: string[] = [];
+    for (let index = 0; index < applied; index++) versions.push(await apply(session, manifestOf(index)));
+    return versions;
+  };
+  await applyAll();
+  // What controllers write of new Deployments is theirs; wait until they are done.
+  let before = await applyAll();
+  for (let again = await applyAll(); !same(before, again); again = await applyAll()) before = again;
+  const start = performance.now();
+  const after = await applyAll();
+  const ms = performance.now() - start;
+  session.close();
+  return { ms, written: after.filter((version, index) => version !== before[index]).length };
+}
+
+const same = (a: readonly string[], b: readonly string[]) => a.every((each, index) => each === b[index]);
+
+interface Manifest {
+  readonly path: string;
+  readonly object: Readonly<Record<string, unknown>>;
+}
+
+function manifestOf(index: number): Manifest {
+  const name = `apply-${run}-${index}`;
+  const labels = { app: name };
+  const metadata = { name, labels };
+  switch (index % 3) {
+    case 0: {
+      const resources = { requests: { cpu: '100m', memory: '64Mi' } };
+      const containers = [{ name: 'main', image: 'web:1', ports: [{ containerPort: 80 }], resources }];
+      const spec = {
+        replicas: 0,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers } },
+      };
+      return {
+        path: `/apis/apps/v1/namespaces/default/deployments/${name}`,
+        object: { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec },
+      };
+    }
+    case 1: {
+      const spec = { selector: labels, ports: [{ port: 80, targetPort: 80 }] };
+      return {
+        path: `/api/v1/namespaces/default/services/${name}`,
+        object: { apiVersion: 'v1', kind: 'Service', metadata, spec },
+      };
+    }
+    default:
+      return {
+        path: `${configMaps}/${name}`,
+        object: { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { text: filled } },
+      };
+  }
+}
+
+/** The `resourceVersion` that the object has afterwards. */
+function apply(session: ClientHttp2Session, { path, object }: Manifest): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({
+      [constants.HTTP2_HEADER_METHOD]: 'PATCH',
+      [constants.HTTP2_HEADER_PATH]: `${path}?fieldManager=bench`,
+      [constants.HTTP2_HEADER_CONTENT_TYPE]: 'application/apply-patch+yaml',
+    });
+    let text = '';
+    stream.setEncoding('utf8');
+    stream.on('data', (chunk: string) => (text += chunk));
+    stream.on('end', () => {
+      const { metadata, message } = JSON.parse(text) as {
+        readonly metadata: { readonly resourceVersion?: string };
+        readonly message?: string;
+      };
+      if (metadata.resourceVersion === undefined) reject(new Error(message));
+      else resolve(metadata.resourceVersion);
+    });
+    stream.on('error', reject);
+    stream.end(JSON.stringify(object));
+  });
+}
+
 async function newestRevision(): Promise<string> {
   const [session] = await open(1);
   if (session === undefined) throw new Error('No connection');
@@ -270,6 +355,7 @@ const measured = {
   list,
   watch,
   'watch-delay': watchDelay,
+  'apply-unchanged': applyUnchanged,
 };
 const measure = measured[what as keyof typeof measured];
 if (measure === undefined) throw new Error(`Nothing to measure is called "${what}"`);

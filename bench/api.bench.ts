@@ -60,9 +60,20 @@ async function delay(): Promise<readonly Row[]> {
   ];
 }
 
+/** Five hundred objects applied anew, none of which is written. */
+async function applyUnchanged(): Promise<readonly Row[]> {
+  await using server = await empty();
+  const { ms, written } = await measure<{ ms: number; written: number }>(server, 'apply-unchanged');
+  return [
+    { name: 'api.apply-unchanged-500', value: ms, unit: 'ms', budget: 2000, samples: 1 },
+    { name: 'api.apply-unchanged-writes', value: written, unit: 'objects written', budget: 0, samples: 500 },
+  ];
+}
+
 export const benchmarks: readonly Benchmark[] = [
   { names: ['api.create', 'api.create-p99', 'api.get', 'api.get-p99', 'api.get-p99-2000'], run: requests },
   { names: ['api.list-10k'], run: list },
   { names: ['api.watch-fanout'], run: fanOut },
+  { names: ['api.apply-unchanged-500', 'api.apply-unchanged-writes'], run: applyUnchanged },
   { names: ['api.watch-delay-p50', 'api.watch-delay-p99'], run: delay },
 ];

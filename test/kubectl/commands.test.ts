@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { run } from '../support/command.ts';
+import { outcomeOf, run } from '../support/command.ts';
 import { unless } from '../support/needs.ts';
 import { Tutti } from '../support/tutti.ts';
 import { until } from '../support/until.ts';
@@ -260,4 +260,19 @@ test('kubectl goes over from client-side to server-side apply, and removals go o
   );
   // kubectl keeps the annotation for who goes back, under a name of its own.
   assert.equal(managers, 'kubectl kubectl-last-applied');
+});
+
+/** Commands that only work on kubectl's own files or texts. */
+const local = new Set(['completion', 'config', 'kustomize', 'options', 'plugin']);
+
+test('every command that kubectl has is used by a test of this folder', { skip }, async () => {
+  const { stdout } = await outcomeOf('kubectl', ['--help']);
+  const commands = [...stdout.matchAll(/^ {2}([a-z-]+) {2,}\S/gm)].map(([, name]) => name ?? '');
+  assert.ok(commands.length > 35, stdout);
+  const sources = readdirSync(import.meta.dirname)
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => readFileSync(path.join(import.meta.dirname, file), 'utf8'))
+    .join('\n');
+  const unused = commands.filter((name) => !new RegExp(`['"\`]${name}[ '"\`]`).test(sources) && !local.has(name));
+  assert.deepEqual(unused, []);
 });

@@ -6,6 +6,7 @@ import {
   join,
   listOf,
   mapOf,
+  open,
   optionalOf,
   substitute,
   types,
@@ -23,15 +24,22 @@ export interface Complaint {
 
 export type Declarations = Readonly<Record<string, Type>>;
 
-/** Infers the type of an expression; what it cannot know is `dyn`. All complaints are collected. */
+/** The types that expressions may build by their names (`Object.spec{…}`); undefined for what is none. */
+export type StructTypes = (name: string) => Type | undefined;
+
+/**
+ * Infers the type of an expression; what it cannot know is `dyn`. All complaints are collected. The name of a variable
+ * may have dots: the longest name that is declared counts.
+ */
 export function checkCel(
   expr: Expr,
   variables: Declarations,
   functions: FunctionTable,
+  structs: StructTypes = () => undefined,
 ): { readonly type: Type; readonly complaints: readonly Complaint[] } {
-  const checker = new Checker(variables, functions);
+  const checker = new Checker(variables, functions, structs);
   const type = checker.infer(expr, undefined);
-  return { type, complaints: checker.complaints };
+  return { type: substitute(type, new Map()), complaints: checker.complaints };
 }
 
 interface Scope {
@@ -59,10 +67,12 @@ class Checker {
   readonly complaints: Complaint[] = [];
   readonly #variables: Declarations;
   readonly #functions: FunctionTable;
+  readonly #structs: StructTypes;
 
-  constructor(variables: Declarations, functions: FunctionTable) {
+  constructor(variables: Declarations, functions: FunctionTable, structs: StructTypes) {
     this.#variables = variables;
     this.#functions = functions;
+    this.#structs = structs;
   }
 
   infer(expr: Expr, scope: Scope | undefined): Type {
@@ -80,6 +90,7 @@ class Checker {
         return isOptional ? optionalOf(field) : field;
       }
       case 'has': {
+        if (this.#qualified(expr, scope) !== undefined) return types.bool;
         const operand = this.infer(expr.operand, scope);
         this.#field(operand.kind === 'optional' ? operand.value : operand, expr.field, expr.at);
         return types.bool;
@@ -93,12 +104,12 @@ class Checker {
           const type = this.infer(item, scope);
           return optional && type.kind === 'optional' ? type.value : type;
         });
-        return listOf(items.length === 0 ? dyn : items.reduce(join));
+        return listOf(items.length === 0 ? open : items.reduce(join));
       }
       case 'map': {
         const keys = expr.entries.map(({ key }) => this.infer(key, scope));
         const values = expr.entries.map(({ value }) => this.infer(value, scope));
-        return mapOf(keys.length === 0 ? dyn : keys.reduce(join), values.length === 0 ? dyn : values.reduce(join));
+        return mapOf(keys.length === 0 ? open : keys.reduce(join), values.length === 0 ? open : values.reduce(join));
       }
       case 'struct':
         return this.#struct(expr, scope);
@@ -146,16 +157,18 @@ class Checker {
   }
 
   /** A dotted name that is a variable or a type by itself. */
-  #qualified(expr: Expr & { kind: 'select' }, scope: Scope | undefined): Type | undefined {
+  #qualified(expr: Expr & { kind: 'select' | 'has' }, scope: Scope | undefined): Type | undefined {
+    if (expr.kind === 'select' && expr.optional) return undefined;
     const names: string[] = [expr.field];
     let operand = expr.operand;
     while (operand.kind === 'select' && !operand.optional) {
       names.unshift(operand.field);
       operand = operand.operand;
     }
-    if (operand.kind !== 'ident' || this.#local(operand.name, scope) !== undefined) return undefined;
+    if (operand.kind !== 'ident' || isBound(operand.name, scope)) return undefined;
     const name = [operand.name, ...names].join('.');
     if (Object.hasOwn(this.#variables, name)) return this.#variables[name];
+    if (Object.hasOwn(this.#variables, operand.name)) return undefined;
     if (name === 'google.protobuf.Timestamp') return { kind: 'type', of: types.timestamp };
     return name === 'google.protobuf.Duration' ? { kind: 'type', of: types.duration } : undefined;
   }
@@ -190,17 +203,16 @@ class Checker {
       case 'map':
         return fits(inner.key, index, new Map()) ? wrap(inner.value) : refuse();
       default:
-        return isDyn(inner) ? wrap(dyn) : refuse();
+        return isDyn(inner) || inner.kind === 'parameter' ? wrap(dyn) : refuse();
     }
   }
 
   #struct(expr: Expr & { kind: 'struct' }, scope: Scope | undefined): Type {
-    const declared = Object.hasOwn(this.#variables, `@type ${expr.type}`)
-      ? this.#variables[`@type ${expr.type}`]
-      : undefined;
+    const declared = this.#structs(expr.type);
+    if (declared === undefined)
+      return this.#complain(expr.at, `undeclared reference to '${expr.type}' (in container '')`);
     for (const { name, value } of expr.fields) {
       const given = this.infer(value, scope);
-      if (declared === undefined) continue;
       const wanted = this.#field(declared, name, expr.at);
       const inner = given.kind === 'optional' ? given.value : given;
       if (!fits(wanted, inner, new Map())) {
@@ -210,7 +222,7 @@ class Checker {
         );
       }
     }
-    return declared ?? { kind: 'built', name: expr.type };
+    return declared;
   }
 
   #mustBe(wanted: Type, expr: Expr, scope: Scope | undefined, name: string): void {
@@ -256,7 +268,7 @@ class Checker {
     if (range.kind === 'list') [key, value] = [types.int, range.item];
     else if (range.kind === 'map') [key, value] = [range.key, range.value];
     else if (range.kind === 'object') [key, value] = [types.string, dyn];
-    else if (!isDyn(range)) {
+    else if (!isDyn(range) && range.kind !== 'parameter') {
       this.#complain(
         expr.range.at,
         `expression of type '${typeText(range)}' cannot be range of a comprehension (must be list, map, or dynamic)`,
@@ -283,6 +295,11 @@ class Checker {
         return mapOf(key, result);
     }
   }
+}
+
+function isBound(name: string, scope: Scope | undefined): boolean {
+  for (let each = scope; each !== undefined; each = each.outer) if (each.name === name) return true;
+  return false;
 }
 
 function noOverload(name: string, given: readonly Type[], isMethod = false): string {

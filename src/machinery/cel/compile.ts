@@ -1,4 +1,4 @@
-import { checkCel, type Complaint, type Declarations } from './check.ts';
+import { checkCel, type Complaint, type Declarations, type StructTypes } from './check.ts';
 import { evaluate, type Bindings, type CelBudget } from './evaluate.ts';
 import type { FunctionTable } from './functions.ts';
 import { parseCel } from './parser.ts';
@@ -26,6 +26,8 @@ export class CelCompileError extends Error {
 export interface CelEnvironment {
   readonly variables: Declarations;
   readonly functions: FunctionTable;
+  /** What expressions may build by name; nothing unless given. */
+  readonly structs?: StructTypes;
 }
 
 /** Parses and checks an expression. Throws CelCompileError; `result` is what it must give, anything unless given. */
@@ -37,7 +39,7 @@ export function compileCel(source: string, environment: CelEnvironment, result: 
     if (!(error instanceof CelSyntaxError)) throw error;
     throw new CelCompileError(pointed(source, [{ at: error.at, message: error.message }]));
   }
-  const { type, complaints } = checkCel(expr, environment.variables, environment.functions);
+  const { type, complaints } = checkCel(expr, environment.variables, environment.functions, environment.structs);
   if (complaints.length > 0) throw new CelCompileError(pointed(source, complaints));
   if (result.length > 0 && !result.some((wanted) => fits(wanted, type, new Map()))) {
     const wanted = result.map(typeText).join(' or ');

@@ -3,6 +3,7 @@ import type { Expr, Literal } from './syntax.ts';
 import { unescapeField } from './types.ts';
 import {
   BuiltMap,
+  BuiltStruct,
   CelError,
   celText,
   isCelMap,
@@ -92,6 +93,7 @@ class Evaluation {
       case 'select':
         return this.#select(expr, scope);
       case 'has': {
+        if (this.#isVariable(qualifiedName(expr.operand, expr.field), scope)) return true;
         const operand = this.value(expr.operand, scope);
         if (operand instanceof Optional) return operand.value !== undefined && hasField(operand.value, expr.field);
         return hasField(operand, expr.field);
@@ -119,7 +121,7 @@ class Evaluation {
         return map;
       }
       case 'struct': {
-        const map = new BuiltMap();
+        const map = new BuiltStruct(expr.type);
         for (const { name, value, optional } of expr.fields) {
           const v = this.value(value, scope);
           const present = optional ? optionalValue(v) : v;
@@ -165,10 +167,10 @@ class Evaluation {
   }
 
   #select({ operand, field, optional }: Expr & { kind: 'select' }, scope: Scope | undefined): CelValue {
-    const qualified = qualifiedName(operand, field);
-    if (qualified !== undefined && this.#isUnbound(qualified, scope)) {
-      if (Object.hasOwn(this.#bindings, qualified)) return this.#variable(qualified, undefined);
-      if (qualifiedTypes.has(qualified)) return new TypeValue(qualified);
+    const qualified = optional ? undefined : qualifiedName(operand, field);
+    if (qualified !== undefined) {
+      if (this.#isVariable(qualified, scope)) return this.#variable(qualified, undefined);
+      if (qualifiedTypes.has(qualified) && this.#isUnbound(qualified, scope)) return new TypeValue(qualified);
     }
     const value = this.value(operand, scope);
     const inner = value instanceof Optional ? value.value : value;
@@ -179,6 +181,14 @@ class Evaluation {
     const found = fieldOf(value, field);
     if (found === undefined) throw new CelError(`no such key: ${unescapeField(field)}`);
     return found;
+  }
+
+  /** A variable whose name has dots, and that no variable of a macro hides. */
+  #isVariable(qualified: string | undefined, scope: Scope | undefined): qualified is string {
+    if (qualified === undefined || !Object.hasOwn(this.#bindings, qualified)) return false;
+    const [first = ''] = qualified.split('.');
+    for (let each = scope; each !== undefined; each = each.outer) if (each.name === first) return false;
+    return true;
   }
 
   /** A dotted name whose first word is no variable: a type (`google.protobuf.Timestamp`). */

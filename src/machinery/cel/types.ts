@@ -77,8 +77,9 @@ export function typeText(type: Type): string {
     case 'simple':
     case 'object':
     case 'built':
-    case 'parameter':
       return type.name;
+    case 'parameter':
+      return 'dyn';
     case 'list':
       return `list(${typeText(type.item)})`;
     case 'map':
@@ -92,11 +93,14 @@ export function typeText(type: Type): string {
 
 const isDyn = (type: Type) => type.kind === 'simple' && type.name === 'dyn';
 
+/** Of the elements of an empty list, and of an empty map's: whatever is wanted of them. */
+export const open: Type = { kind: 'parameter', name: '_' };
+
 /** Whether a value of type `given` may stand where `wanted` is; binds parameters of `wanted`. */
 export function fits(wanted: Type, given: Type, bound: Map<string, Type>): boolean {
   if (wanted.kind === 'parameter') {
     const known = bound.get(wanted.name);
-    if (known === undefined || isDyn(known)) {
+    if (known === undefined || isDyn(known) || known.kind === 'parameter') {
       bound.set(wanted.name, given);
       return true;
     }
@@ -151,6 +155,11 @@ export function substitute(type: Type, bound: ReadonlyMap<string, Type>): Type {
 
 /** The narrowest type that both fit. */
 export function join(a: Type, b: Type): Type {
+  if (a.kind === 'parameter') return b;
+  if (b.kind === 'parameter') return a;
+  if (a.kind === 'list' && b.kind === 'list') return listOf(join(a.item, b.item));
+  if (a.kind === 'map' && b.kind === 'map') return mapOf(join(a.key, b.key), join(a.value, b.value));
+  if (a.kind === 'optional' && b.kind === 'optional') return optionalOf(join(a.value, b.value));
   return typeText(a) === typeText(b) ? a : dyn;
 }
 

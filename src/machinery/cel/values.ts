@@ -148,6 +148,15 @@ export class BuiltMap implements CelMap {
   }
 }
 
+/** A struct that an expression builds by the name of its type: `Object.spec{replicas: 1}`. */
+export class BuiltStruct extends BuiltMap {
+  readonly type: string;
+  constructor(type: string) {
+    super();
+    this.type = type;
+  }
+}
+
 /** A JSON object, read as its schema says when a field is asked for. */
 export class JsonMap implements CelMap {
   readonly isCelMap = true;

@@ -1,4 +1,8 @@
 import type { Kind } from '#machinery/kind.ts';
+import { MutatingAdmissionPolicy } from './admissionregistration/mutating-admission-policy.ts';
+import { MutatingAdmissionPolicyBinding } from './admissionregistration/mutating-admission-policy-binding.ts';
+import { ValidatingAdmissionPolicy } from './admissionregistration/validating-admission-policy.ts';
+import { ValidatingAdmissionPolicyBinding } from './admissionregistration/validating-admission-policy-binding.ts';
 import { CustomResourceDefinition } from './apiextensions/custom-resource-definition.ts';
 import { APIService } from './apiregistration/api-service.ts';
 import { ControllerRevision } from './apps/controller-revision.ts';
@@ -79,6 +83,10 @@ export const builtinKinds: readonly Kind[] = [
   Secret,
   Service,
   ServiceAccount,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+  MutatingAdmissionPolicy,
+  MutatingAdmissionPolicyBinding,
   CustomResourceDefinition,
   ControllerRevision,
   DaemonSet,

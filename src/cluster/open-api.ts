@@ -33,6 +33,7 @@ import { Fairness } from '#apiserver/fairness/fairness.ts';
 import { FlowControlKeeper } from '#apiserver/fairness/keeper.ts';
 import { InProcessClient } from '#apiserver/in-process-client.ts';
 import { agentMetrics } from '#apiserver/metrics-api/agent-metrics.ts';
+import { admissionPolicies } from '#apiserver/admission/policies/policies.ts';
 import { ownerPermissions } from '#apiserver/admission/owner-permissions.ts';
 import type { AdmissionOptions } from './admission.ts';
 import { QuotaLedger } from '#apiserver/quota/quota-ledger.ts';
@@ -144,6 +145,7 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
         : []),
       rbacEscalation(access),
       certificates({ authorizer: access.authorizer, clock }),
+      ...admissionPolicies({ registry, catalog: () => api.catalog, authorizer: access.authorizer }),
     ],
     ledger: (registry) => new QuotaLedger(registry, clock),
     hooks: (registry) => [new ServiceAllocator(registry, { clusterCidr: options.serviceCidr, random, log })],

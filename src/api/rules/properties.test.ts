@@ -97,11 +97,12 @@ function objectsOf(kind: Kind): fc.Arbitrary<ApiObject> {
 }
 
 /** What the registry does with an object, one step after the other. */
-function exercise(kind: Kind, object: ApiObject): void {
+async function exercise(kind: Kind, object: ApiObject): Promise<void> {
   const prepared = kind.prepareForCreate?.(object) ?? object;
   const once = kind.defaults?.(prepared) ?? prepared;
   const twice = kind.defaults?.(once) ?? once;
   assert.deepEqual(twice, once, 'defaults are idempotent');
+  await kind.load?.(once);
   assert.ok(Array.isArray(kind.validate?.(once) ?? []));
   const updated = kind.prepareForUpdate?.(once, object) ?? once;
   const next = kind.defaults?.(updated) ?? updated;
@@ -114,12 +115,12 @@ function exercise(kind: Kind, object: ApiObject): void {
   kind.deletionGracePeriodSeconds?.(once);
 }
 
-test('the rules of every kind hold up against any object that conforms', () => {
+test('the rules of every kind hold up against any object that conforms', async () => {
   for (const kind of [...builtinKinds, ...payloadKinds]) {
-    fc.assert(
-      fc.property(objectsOf(kind), (object) => {
+    await fc.assert(
+      fc.asyncProperty(objectsOf(kind), async (object) => {
         const frozen = deepFreeze(object);
-        exercise(kind, frozen);
+        await exercise(kind, frozen);
       }),
       { numRuns: 60 },
     );
@@ -131,7 +132,7 @@ const fixtures = new URL('../../../../shared/oracle/fixtures-v1.35/', import.met
 test(
   'the rules of every kind hold up against a fully populated object',
   { skip: !existsSync(fixtures) && 'no fixtures here' },
-  () => {
+  async () => {
     const files = new Set(readdirSync(fixtures));
     let exercised = 0;
     for (const kind of builtinKinds) {
@@ -139,7 +140,7 @@ test(
       if (!files.has(file)) continue;
       const { value } = conform(kind.schema, JSON.parse(readFileSync(new URL(file, fixtures), 'utf8')));
       assert.equal((value as ApiObject).apiVersion, apiVersionOf(kind));
-      exercise(kind, deepFreeze(value as ApiObject));
+      await exercise(kind, deepFreeze(value as ApiObject));
       exercised++;
     }
     assert.ok(exercised > 30);

@@ -1,5 +1,6 @@
 import type { ApiObject } from '#machinery/object.ts';
 import type { Attributes, RequestContext } from '../request.ts';
+import type { Reinvocation } from './reinvocation.ts';
 
 export interface AdmissionRequest {
   readonly attributes: Attributes;
@@ -8,6 +9,8 @@ export interface AdmissionRequest {
   readonly object: ApiObject | undefined;
   readonly stored: ApiObject | undefined;
   readonly dryRun: boolean;
+  /** While the object may still be changed. */
+  readonly reinvocation?: Reinvocation;
 }
 
 /** One step between authorization and validation. Refuses by throwing a StatusError. */

@@ -1,6 +1,7 @@
 import type { ApiObject } from '#machinery/object.ts';
 import type { RequestContext } from '../request.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
+import { Reinvocation } from './reinvocation.ts';
 
 /** The admission plugins of a server, in order. */
 export class AdmissionChain {
@@ -10,8 +11,19 @@ export class AdmissionChain {
     this.#plugins = plugins;
   }
 
-  /** The object as all mutating plugins leave it. */
+  /** The object as all mutating plugins leave it; each sees it twice if a late one asks for that. */
   async mutate<T extends ApiObject>(
+    request: AdmissionRequest & { readonly object: T },
+    context: RequestContext,
+  ): Promise<T> {
+    const reinvocation = new Reinvocation();
+    const object = await this.#pass({ ...request, reinvocation }, context);
+    if (!reinvocation.isWanted) return object;
+    reinvocation.begin();
+    return this.#pass({ ...request, object, reinvocation }, context);
+  }
+
+  async #pass<T extends ApiObject>(
     request: AdmissionRequest & { readonly object: T },
     context: RequestContext,
   ): Promise<T> {

@@ -206,7 +206,8 @@ function fieldsOf(selector: FieldSelectorAttributes | undefined): FieldSelector 
 
 const given = (text: string | undefined) => (text === undefined || text === '' ? undefined : text);
 
-function objectAttributes(user: UserInfo, asked: ResourceAttributes): Attributes {
+/** What a review about a resource asks the authorizer. */
+export function objectAttributes(user: UserInfo, asked: ResourceAttributes): Attributes {
   const fields = fieldsOf(asked.fieldSelector);
   return {
     user,

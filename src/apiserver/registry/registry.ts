@@ -1,11 +1,11 @@
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
-import type { CustomFamily, Kind } from '#machinery/kind.ts';
+import { apiVersionOf, type CustomFamily, type Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import type { Store } from '#store/store.ts';
 import { ChangeFeed } from '../watch-cache/change-feed.ts';
 import { KindCache } from '../watch-cache/kind-cache.ts';
-import { layoutsOf, type CustomLayout } from './custom-layout.ts';
+import { layoutsOf, renamed, type CustomLayout } from './custom-layout.ts';
 import { Layout } from './layout.ts';
 import { Resource } from './resource.ts';
 import { VersionedResource, type Converter } from './versioned-resource.ts';
@@ -67,6 +67,13 @@ export class Registry {
     const resource = this.#make(new Layout(kind));
     this.#resources.set(id, resource);
     return resource;
+  }
+
+  /** An object of one version of a custom kind in another one of the same definition. */
+  async converted(object: ApiObject, to: Kind, signal: AbortSignal): Promise<ApiObject> {
+    if (to.custom === undefined || object.apiVersion === apiVersionOf(to)) return object;
+    const converter = this.#converterOf(to.custom.family);
+    return converter === undefined ? renamed(object, to) : ((await converter([object], to, signal))[0] ?? object);
   }
 
   /** Drops what is held of a custom kind whose definition has changed or gone; its watches end. */

@@ -1,0 +1,103 @@
+/** What a validating policy says of one request. Source: k8s.io/apiserver/pkg/admission/plugin/policy/validating (validator.go). */
+import type { CompiledAnnotation, CompiledValidatingPolicy, CompiledValidation } from './validation-policy.ts';
+import { Evaluation, OutOfBudget, policyCostMax, type Inputs, type Outcome } from './evaluation.ts';
+import { conditionsMet } from './match-conditions.ts';
+
+const messageBytesMax = 5 * 1024;
+
+export interface Denial {
+  /** Of the validation, in the policy's order. */
+  readonly index: number;
+  readonly message: string;
+  readonly reason: string | undefined;
+}
+
+export interface Judgement {
+  readonly denials: readonly Denial[];
+  readonly annotations: readonly { readonly key: string; readonly value: string }[];
+  /** Annotations that could not be made, where that is a failure: refused whatever the binding's actions are. */
+  readonly annotationErrors: readonly string[];
+}
+
+const nothing: Judgement = { denials: [], annotations: [], annotationErrors: [] };
+
+export async function judge(
+  policy: CompiledValidatingPolicy,
+  inputs: Inputs,
+  failurePolicy: string | undefined,
+): Promise<Judgement> {
+  const fails = failurePolicy !== 'Ignore';
+  const failed = (message: string): Judgement =>
+    fails ? { ...nothing, denials: [{ index: 0, message, reason: undefined }] } : nothing;
+  const conditions = await conditionsMet(policy.matchConditions, inputs, failurePolicy);
+  if (conditions.is === 'failed') return failed(conditions.message);
+  if (conditions.is === 'unmet') return nothing;
+  try {
+    const denials = await denialsOf(policy.validations, inputs, fails);
+    return { denials, ...(await annotationsOf(policy.annotations, inputs, fails)) };
+  } catch (error) {
+    if (!(error instanceof OutOfBudget)) throw error;
+    return failed(error.message);
+  }
+}
+
+async function denialsOf(
+  validations: readonly CompiledValidation[],
+  inputs: Inputs,
+  fails: boolean,
+): Promise<readonly Denial[]> {
+  const evaluation = new Evaluation(inputs, policyCostMax);
+  const outcomes: Outcome[] = [];
+  for (const { check } of validations) outcomes.push(await evaluation.run(check));
+  // Messages may not ask the authorizer, and share what is left.
+  const telling = new Evaluation({ ...inputs, answers: undefined }, evaluation.left);
+  const denials: Denial[] = [];
+  let outOfBudget: string | undefined;
+  for (const [index, validation] of validations.entries()) {
+    const outcome = outcomes[index]!;
+    if ('error' in outcome) {
+      if (fails) denials.push({ index, message: outcome.error, reason: undefined });
+      continue;
+    }
+    if (outcome.value === true) continue;
+    let told: Outcome | undefined;
+    if (validation.messageExpression !== undefined && outOfBudget === undefined) {
+      try {
+        told = await telling.run(validation.messageExpression);
+      } catch (error) {
+        if (!(error instanceof OutOfBudget)) throw error;
+        outOfBudget = `failed messageExpression: ${error.message}`;
+      }
+    }
+    if (outOfBudget === undefined) {
+      denials.push({ index, message: messageOf(validation, told), reason: validation.reason });
+    } else if (fails) denials.push({ index, message: outOfBudget, reason: undefined });
+  }
+  return denials;
+}
+
+function messageOf({ check, message }: CompiledValidation, told: Outcome | undefined): string {
+  const value = told !== undefined && 'value' in told ? told.value : undefined;
+  const text = typeof value === 'string' ? value.trim() : '';
+  if (text !== '' && Buffer.byteLength(text) <= messageBytesMax && !text.includes('\n')) return text;
+  return message.trim() === '' ? `failed expression: ${check.source.trim()}` : message.trim();
+}
+
+async function annotationsOf(
+  annotations: readonly CompiledAnnotation[],
+  inputs: Inputs,
+  fails: boolean,
+): Promise<Pick<Judgement, 'annotations' | 'annotationErrors'>> {
+  const evaluation = new Evaluation(inputs, policyCostMax);
+  const made: { key: string; value: string }[] = [];
+  const errors: string[] = [];
+  for (const { key, value: expression } of annotations) {
+    const outcome = await evaluation.run(expression);
+    if ('error' in outcome) {
+      if (fails) errors.push(outcome.error);
+    } else if (typeof outcome.value === 'string' && outcome.value.trim() !== '') {
+      made.push({ key, value: outcome.value.trim() });
+    }
+  }
+  return { annotations: made, annotationErrors: errors };
+}

@@ -1,0 +1,497 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { ApiObject } from '#machinery/object.ts';
+import { RawApi, refusalOf } from '../support/api.ts';
+import { define, definitionOf } from '../support/definitions.ts';
+import { Tutti } from '../support/tutti.ts';
+import { until } from '../support/until.ts';
+
+/** What users forbid and change by policies in CEL, modelled on upstream's conformance tests of both kinds. */
+
+let cluster: Tutti;
+let api: RawApi;
+before(async () => {
+  cluster = await Tutti.up(['--sim', '--nodes', '0']);
+  api = await RawApi.open(cluster.kubeconfig);
+});
+after(async () => {
+  api[Symbol.dispose]();
+  await cluster[Symbol.asyncDispose]();
+});
+
+type Open = Readonly<Record<string, unknown>>;
+const registration = '/apis/admissionregistration.k8s.io';
+const policies = `${registration}/v1/validatingadmissionpolicies`;
+const bindings = `${registration}/v1/validatingadmissionpolicybindings`;
+const mutators = `${registration}/v1beta1/mutatingadmissionpolicies`;
+const mutatorBindings = `${registration}/v1beta1/mutatingadmissionpolicybindings`;
+const configMaps = (namespace: string) => `/api/v1/namespaces/${namespace}/configmaps`;
+const merge = { 'content-type': 'application/merge-patch+json' };
+
+const onConfigMaps = {
+  apiGroups: [''],
+  apiVersions: ['v1'],
+  operations: ['CREATE', 'UPDATE'],
+  resources: ['configmaps'],
+};
+
+/** A namespace whose requests alone a test's policies are about. */
+async function namespaced(name: string): Promise<{ readonly ns: string; readonly only: Open }> {
+  await api.json('POST', '/api/v1/namespaces', {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name, labels: { 'test.example.com/suite': name } },
+  });
+  return { ns: name, only: { namespaceSelector: { matchLabels: { 'test.example.com/suite': name } } } };
+}
+
+const policy = (name: string, only: Open, spec: Open, rule: Open = onConfigMaps) => ({
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'ValidatingAdmissionPolicy',
+  metadata: { name },
+  spec: { matchConstraints: { ...only, resourceRules: [rule] }, ...spec },
+});
+const binding = (name: string, policyName: string, spec: Open = {}) => ({
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'ValidatingAdmissionPolicyBinding',
+  metadata: { name },
+  spec: { policyName, validationActions: ['Deny'], ...spec },
+});
+const configMap = (name: string, data: Open = {}, metadata: Open = {}) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, ...metadata },
+  data,
+});
+
+async function bind(made: ReturnType<typeof policy>, spec: Open = {}): Promise<void> {
+  await api.json('POST', policies, made);
+  await api.json('POST', bindings, binding(`${made.metadata.name}-binding`, made.metadata.name, spec));
+}
+
+test("a policy that is bound denies what its validations are false for, in upstream's words", async () => {
+  const { ns, only } = await namespaced('basic');
+  await bind(policy('small', only, { validations: [{ expression: 'size(object.data) < 2' }] }));
+  await api.json('POST', configMaps(ns), configMap('a', { x: '1' }));
+  const { code, body } = await api.send('POST', configMaps(ns), configMap('b', { x: '1', y: '2' }));
+  const denial =
+    "ValidatingAdmissionPolicy 'small' with binding 'small-binding' denied request: failed expression: size(object.data) < 2";
+  assert.deepEqual(
+    { code, body },
+    {
+      code: 422,
+      body: {
+        kind: 'Status',
+        apiVersion: 'v1',
+        metadata: {},
+        status: 'Failure',
+        message: `configmaps "b" is forbidden: ${denial}`,
+        reason: 'Invalid',
+        details: { name: 'b', kind: 'configmaps', causes: [{ message: denial }] },
+        code: 422,
+      },
+    },
+  );
+  const grown = await api.send('PATCH', `${configMaps(ns)}/a`, { data: { z: '1' } }, merge);
+  assert.equal(grown.code, 422);
+  await api.json('DELETE', `${bindings}/small-binding`);
+  await api.json('POST', configMaps(ns), configMap('b', { x: '1', y: '2' }));
+});
+
+test('reason, message and messageExpression shape the refusal; Warn and Audit let the request pass', async () => {
+  const { ns, only } = await namespaced('messages');
+  const validations = [
+    { expression: "!has(object.data.a) || object.data.a == '1'", message: 'a must be one', reason: 'Forbidden' },
+    { expression: '!has(object.data.b)', messageExpression: "'no ' + object.data.b + ' in ' + request.namespace" },
+    { expression: '!has(object.data.c)', messageExpression: 'string(object.data.missing)', message: 'no c' },
+    { expression: "object.data.?d.orValue('') != object.data.nowhere || !has(object.data.d)" },
+  ];
+  await bind(policy('messages', only, { validations }));
+  const refused = async (data: Open) => {
+    const { code, reason, message } = refusalOf(await api.send('POST', configMaps(ns), configMap('m', data)));
+    return [code, reason, message?.replace(/^.* denied request: /, '')];
+  };
+  assert.deepEqual(await refused({ a: '2', nowhere: '' }), [403, 'Forbidden', 'a must be one']);
+  assert.deepEqual(await refused({ b: 'bees', nowhere: '' }), [422, 'Invalid', 'no bees in messages']);
+  assert.deepEqual(await refused({ c: '', nowhere: '' }), [422, 'Invalid', 'no c']);
+  const { expression } = validations[3]!;
+  assert.deepEqual(await refused({ d: '' }), [
+    422,
+    'Invalid',
+    `expression '${expression}' resulted in error: no such key: nowhere`,
+  ]);
+  await api.json('PATCH', `${bindings}/messages-binding`, { spec: { validationActions: ['Warn', 'Audit'] } }, merge);
+  const { code, headers } = await api.send('POST', configMaps(ns), configMap('m', { a: '2', nowhere: '' }));
+  assert.equal(code, 201);
+  assert.equal(
+    headers['warning'],
+    `299 - "Validation failed for ValidatingAdmissionPolicy 'messages' with binding 'messages-binding': a must be one"`,
+  );
+  await api.json('PATCH', `${bindings}/messages-binding`, { spec: { validationActions: ['Deny'] } }, merge);
+  await api.json('PATCH', `${policies}/messages`, { spec: { failurePolicy: 'Ignore' } }, merge);
+  await api.json('POST', configMaps(ns), configMap('errors-are-ignored', { d: '' }));
+});
+
+test('variables build on each other, and see old objects, the request and the namespace', async () => {
+  const { ns, only } = await namespaced('variables');
+  const variables = [
+    { name: 'keys', expression: 'object == null ? [] : object.data.map(k, k)' },
+    { name: 'grown', expression: 'oldObject != null && object != null && size(variables.keys) > size(oldObject.data)' },
+    { name: 'suite', expression: "namespaceObject.metadata.labels['test.example.com/suite']" },
+  ];
+  const validations = [
+    { expression: '!variables.grown', messageExpression: "'grown to ' + variables.keys.join('+')" },
+    { expression: "variables.suite == request.namespace && request.userInfo.groups.exists(g, g == 'system:masters')" },
+    { expression: "request.operation != 'DELETE' || (object == null && oldObject.data.?hold.orValue('') != 'true')" },
+    { expression: "request.kind.kind == 'ConfigMap' && request.resource.resource == 'configmaps' && !request.dryRun" },
+  ];
+  const rule = { ...onConfigMaps, operations: ['*'] };
+  await bind(policy('variables', only, { variables, validations }, rule));
+  await api.json('POST', configMaps(ns), configMap('v', { a: '', hold: 'true' }));
+  const grown = refusalOf(await api.send('PATCH', `${configMaps(ns)}/v`, { data: { b: '' } }, merge));
+  assert.match(grown.message ?? '', /denied request: grown to a\+hold\+b$/);
+  assert.equal((await api.send('POST', `${configMaps(ns)}?dryRun=All`, configMap('dry'))).code, 422);
+  const held = refusalOf(await api.send('DELETE', `${configMaps(ns)}/v`));
+  assert.equal(held.code, 422);
+  await api.json('PATCH', `${configMaps(ns)}/v`, { data: { hold: null } }, merge);
+  await api.json('DELETE', `${configMaps(ns)}/v`);
+});
+
+test('matchConditions, resource names, exclusions and object selectors narrow what a policy is about', async () => {
+  const { ns, only } = await namespaced('narrow');
+  const never = { validations: [{ expression: 'false', message: 'never' }] };
+  const matchConditions = [
+    { name: 'not-free', expression: "!object.metadata.name.startsWith('free-')" },
+    { name: 'by-admin', expression: "request.userInfo.username != ''" },
+  ];
+  await bind(policy('narrow', only, { ...never, matchConditions }), {
+    matchResources: {
+      objectSelector: { matchExpressions: [{ key: 'exempt', operator: 'DoesNotExist' }] },
+      excludeResourceRules: [{ ...onConfigMaps, resourceNames: ['spared'] }],
+    },
+  });
+  const code = async (name: string, metadata: Open = {}) =>
+    (await api.send('POST', configMaps(ns), configMap(name, {}, metadata))).code;
+  assert.equal(await code('caught'), 422);
+  assert.equal(await code('free-1'), 201);
+  assert.equal(await code('spared'), 201);
+  assert.equal(await code('labelled', { labels: { exempt: '' } }), 201);
+  const failing = { matchConditions: [{ name: 'broken', expression: 'object.data.no == 1' }] };
+  await api.json('PATCH', `${policies}/narrow`, { spec: failing }, merge);
+  assert.match(
+    refusalOf(await api.send('POST', configMaps(ns), configMap('broken', { x: '' }))).message ?? '',
+    /expression 'object.data.no == 1' resulted in error: no such key: no$/,
+  );
+  // Whoever is locked out can still change the policy.
+  await api.json('DELETE', `${policies}/narrow`);
+  assert.equal(await code('caught'), 201);
+});
+
+test('params come by name or by selector, from the namespace of the request or another', async () => {
+  const { ns, only } = await namespaced('params');
+  const limited = { paramKind: { apiVersion: 'v1', kind: 'ConfigMap' } };
+  const validations = [
+    {
+      expression: 'params != null && size(object.data) <= int(params.data.max)',
+      messageExpression: "'at most ' + params.data.max",
+    },
+  ];
+  const rule = { ...onConfigMaps, resources: ['secrets'] };
+  const made = policy('params', only, { ...limited, validations }, rule);
+  await bind(made, { paramRef: { name: 'limit', parameterNotFoundAction: 'Deny' } });
+  const secrets = `/api/v1/namespaces/${ns}/secrets`;
+  const secret = (name: string, ...keys: readonly string[]) => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name },
+    data: Object.fromEntries(keys.map((key) => [key, ''])),
+  });
+  const missing = refusalOf(await api.send('POST', secrets, secret('s', 'a')));
+  assert.match(
+    missing.message ?? '',
+    /with binding 'params-binding' denied request: failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction$/,
+  );
+  await api.json('POST', configMaps(ns), configMap('limit', { max: '1' }, { labels: { limits: 'yes' } }));
+  await until('the param is known', async () => (await api.send('POST', secrets, secret('s', 'a'))).code === 201);
+  assert.match(refusalOf(await api.send('POST', secrets, secret('t', 'a', 'b'))).message ?? '', /: at most 1$/);
+  const selector = { matchLabels: { limits: 'yes' } };
+  const bySelector = { spec: { paramRef: { name: null, selector } } };
+  await api.json('PATCH', `${bindings}/params-binding`, bySelector, merge);
+  assert.equal((await api.send('POST', secrets, secret('t', 'a', 'b'))).code, 422);
+  await api.json('DELETE', `${configMaps(ns)}/limit`);
+  const allow = { spec: { paramRef: { parameterNotFoundAction: 'Allow' } } };
+  await api.json('PATCH', `${bindings}/params-binding`, allow, merge);
+  await until(
+    'without params nothing is asked',
+    async () => (await api.send('POST', secrets, secret('t', 'a', 'b'))).code === 201,
+  );
+  await api.json('PATCH', `${bindings}/params-binding`, { spec: { paramRef: null } }, merge);
+  assert.equal((await api.send('POST', secrets, secret('u', 'a'))).code, 422);
+  await api.json(
+    'PATCH',
+    `${policies}/params`,
+    { spec: { paramKind: { apiVersion: 'nobody.example.com/v1', kind: 'X' } } },
+    merge,
+  );
+  assert.match(
+    refusalOf(await api.send('POST', secrets, secret('u', 'a'))).message ?? '',
+    /ValidatingAdmissionPolicy 'params' denied request: failed to configure policy: failed to find resource referenced by paramKind: 'nobody.example.com\/v1, Kind=X'$/,
+  );
+});
+
+test('policies look at custom resources in any of their versions, and take them as params', async () => {
+  const { ns, only } = await namespaced('customs');
+  const open = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+  const version = (name: string, storage: boolean) => ({ name, served: true, storage, schema: open });
+  await define(
+    api,
+    definitionOf(open, { plural: 'gadgets', kind: 'Gadget', versions: [version('v1', true), version('v2', false)] }),
+  );
+  const gadgets = (served: string) => `/apis/example.com/${served}/namespaces/${ns}/gadgets`;
+  const gadget = (served: string, name: string, spec: Open) => ({
+    apiVersion: `example.com/${served}`,
+    kind: 'Gadget',
+    metadata: { name },
+    spec,
+  });
+  await api.json('POST', gadgets('v1'), gadget('v1', 'limit', { max: 3 }));
+  const paramKind = { apiVersion: 'example.com/v1', kind: 'Gadget' };
+  const validations = [
+    { expression: "object.apiVersion == 'example.com/v1' && object.spec.size <= params.spec.max" },
+    { expression: "request.requestKind.version == 'v1' || request.requestKind.version == 'v2'" },
+  ];
+  const rule = { apiGroups: ['example.com'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['gadgets'] };
+  await bind(policy('customs', only, { paramKind, validations }, rule), {
+    paramRef: { name: 'limit', namespace: ns, parameterNotFoundAction: 'Deny' },
+  });
+  const code = async (served: string, name: string, size: number) =>
+    (await api.send('POST', gadgets(served), gadget(served, name, { size }))).code;
+  assert.equal(await code('v1', 'small', 3), 201);
+  assert.equal(await code('v1', 'large', 4), 422);
+  assert.equal(await code('v2', 'large', 4), 422);
+  assert.equal(await code('v2', 'other', 2), 201);
+});
+
+test('expressions ask what the caller may do, and scaling is looked at as the Scale it is', async () => {
+  const { ns, only } = await namespaced('asking');
+  const validations = [
+    {
+      expression:
+        "authorizer.group('').resource('configmaps').namespace('kube-system').check('delete').allowed() && authorizer.requestResource.check('frob').allowed()",
+      message: 'may not',
+    },
+    {
+      expression:
+        "!authorizer.serviceAccount('default', 'default').path('/secret').check('get').allowed() && !authorizer.requestResource.check('get').errored()",
+    },
+  ];
+  await bind(policy('asking', only, { validations }));
+  assert.equal((await api.send('POST', configMaps(ns), configMap('a'))).code, 201);
+  const role = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: 'maps' } };
+  const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${ns}`;
+  const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['create', 'get'] }];
+  await api.json('POST', `${rbac}/roles`, { ...role, kind: 'Role', rules });
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'maps' };
+  const subjects = [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: 'mary' }];
+  await api.json('POST', `${rbac}/rolebindings`, { ...role, kind: 'RoleBinding', roleRef, subjects });
+  const mary = { 'impersonate-user': 'mary' };
+  await until('mary may write', async () => {
+    const refusal = refusalOf(await api.send('POST', configMaps(ns), configMap('b'), mary));
+    return refusal.code === 422 && refusal.message?.endsWith('denied request: may not') === true;
+  });
+  const scale = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['deployments/scale'] };
+  const few = [{ expression: "object.kind == 'Scale' && object.spec.replicas <= oldObject.spec.replicas + 1" }];
+  await bind(policy('scaling', only, { validations: few }, scale));
+  const deployments = `/apis/apps/v1/namespaces/${ns}/deployments`;
+  await api.json('POST', deployments, {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd' },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { a: 'b' } },
+      template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'c' }] } },
+    },
+  });
+  const scaleTo = async (replicas: number) =>
+    (await api.send('PATCH', `${deployments}/d/scale`, { spec: { replicas } }, merge)).code;
+  assert.equal(await scaleTo(2), 200);
+  assert.equal(await scaleTo(4), 422);
+});
+
+test('what expressions cost is bounded, for each and for a policy', async () => {
+  const { ns, only } = await namespaced('costs');
+  const data = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`k${i}`, '']));
+  const costly = 'object.data.all(a, object.data.all(b, object.data.all(c, a != b + c)))';
+  await bind(policy('costs', only, { validations: [{ expression: costly }] }));
+  const exceeded = refusalOf(await api.send('POST', configMaps(ns), configMap('a', data)));
+  assert.match(exceeded.message ?? '', /resulted in error: operation cancelled: actual cost limit exceeded$/);
+  const check = "authorizer.group('').resource('pods').check('get').allowed()";
+  await api.json(
+    'PATCH',
+    `${policies}/costs`,
+    { spec: { validations: [{ expression: `${check} && ${check} && ${check}` }] } },
+    merge,
+  );
+  assert.match(
+    refusalOf(await api.send('POST', configMaps(ns), configMap('b'))).message ?? '',
+    /actual cost limit exceeded$/,
+  );
+  const many = Array.from({ length: 40 }, () => ({ expression: check }));
+  await api.json('PATCH', `${policies}/costs`, { spec: { validations: many } }, merge);
+  assert.match(
+    refusalOf(await api.send('POST', configMaps(ns), configMap('b'))).message ?? '',
+    /denied request: validation failed due to running out of cost budget, no further validation rules will be run$/,
+  );
+});
+
+const mutator = (name: string, only: Open, mutations: readonly Open[], spec: Open = {}, rule: Open = onConfigMaps) => ({
+  apiVersion: 'admissionregistration.k8s.io/v1beta1',
+  kind: 'MutatingAdmissionPolicy',
+  metadata: { name },
+  spec: { matchConstraints: { ...only, resourceRules: [rule] }, reinvocationPolicy: 'Never', mutations, ...spec },
+});
+const apply = (expression: string) => ({ patchType: 'ApplyConfiguration', applyConfiguration: { expression } });
+const json = (expression: string) => ({ patchType: 'JSONPatch', jsonPatch: { expression } });
+
+async function bindMutator(made: ReturnType<typeof mutator>, spec: Open = {}): Promise<void> {
+  await api.json('POST', mutators, made);
+  await api.json('POST', mutatorBindings, {
+    apiVersion: 'admissionregistration.k8s.io/v1beta1',
+    kind: 'MutatingAdmissionPolicyBinding',
+    metadata: { name: `${made.metadata.name}-binding` },
+    spec: { policyName: made.metadata.name, ...spec },
+  });
+}
+
+interface Data extends ApiObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+test('mutating policies add fields by configuration and by patch, in their order', async () => {
+  const { ns, only } = await namespaced('adding');
+  const variables = [{ name: 'by', expression: 'request.userInfo.username' }];
+  const add = [
+    apply("Object{metadata: Object.metadata{labels: {'by': 'policy'}}, data: {'seen': object.metadata.name}}"),
+    json(`[
+      JSONPatch{op: "test", path: "/data/seen", value: object.metadata.name},
+      JSONPatch{op: "add", path: "/metadata/annotations", value: {"example.com/by": variables.by}},
+      JSONPatch{op: "add", path: "/data/" + jsonpatch.escapeKey("size"), value: string(size(object.data))}
+    ]`),
+    json('[JSONPatch{op: "test", path: "/data/seen", value: "else"}, JSONPatch{op: "remove", path: "/data"}]'),
+  ];
+  await bindMutator(mutator('adding', only, add, { variables }));
+  const made = await api.json<Data>('POST', configMaps(ns), configMap('a', { x: '1' }));
+  assert.deepEqual(made.data, { x: '1', seen: 'a', size: '2' });
+  assert.deepEqual(made.metadata?.labels, { by: 'policy' });
+  assert.equal(Object.keys(made.metadata?.annotations ?? {})[0], 'example.com/by');
+  assert.deepEqual(await api.json('GET', `${configMaps(ns)}/a`), made);
+});
+
+test('a list of containers is merged by its keys, and defaults are set in what was added', async () => {
+  const { ns, only } = await namespaced('sidecars');
+  const sidecar =
+    'Object{spec: Object.spec{initContainers: [Object.spec.initContainers{name: "side", image: "side:1", restartPolicy: "Always"}]}}';
+  const rule = { ...onConfigMaps, operations: ['CREATE'], resources: ['pods'] };
+  const matchConditions = [
+    { name: 'none-yet', expression: '!object.spec.?initContainers.orValue([]).exists(c, c.name == "side")' },
+  ];
+  await bindMutator(mutator('sidecars', only, [apply(sidecar)], { matchConditions }, rule));
+  interface Pod {
+    readonly spec: { readonly initContainers: readonly Open[]; readonly containers: readonly Open[] };
+  }
+  const { spec } = await api.json<Pod>('POST', `/api/v1/namespaces/${ns}/pods`, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: { initContainers: [{ name: 'first', image: 'i' }], containers: [{ name: 'c', image: 'c' }] },
+  });
+  assert.deepEqual(
+    spec.initContainers.map(({ name }) => name),
+    ['first', 'side'],
+  );
+  assert.equal(spec.initContainers[1]?.['imagePullPolicy'], 'IfNotPresent');
+});
+
+test('what a mutation may not do is refused by name, unless the policy ignores failures', async () => {
+  const { ns, only } = await namespaced('failing');
+  await bindMutator(mutator('failing', only, [apply('Object{data: {"a": object.data.missing}}')]));
+  const said = async (mutation: Open) => {
+    await api.json('PATCH', `${mutators}/failing`, { spec: { mutations: [mutation] } }, merge);
+    const { code, reason, message } = refusalOf(await api.send('POST', configMaps(ns), configMap('f', { x: '1' })));
+    return [code, reason, message];
+  };
+  const by = "policy 'failing' with binding 'failing-binding' denied request: ";
+  const source = 'Object{data: {"a": object.data.missing}}';
+  assert.deepEqual(await said(apply(source)), [
+    403,
+    'Invalid',
+    `${by}expression '${source}' resulted in error: no such key: missing`,
+  ]);
+  assert.deepEqual(await said(apply('Object{wrong: 1}')), [
+    403,
+    'Invalid',
+    `${by}error applying patch: failed to convert patch object to typed object: .wrong: field not declared in schema`,
+  ]);
+  assert.deepEqual(await said(apply('Object{metadata: Object.spec{labels: {}}}')), [
+    403,
+    'Invalid',
+    `${by}type mismatch: unexpected type name "Object.spec", expected "Object.metadata", which matches field name path from root Object type`,
+  ]);
+  const atomic = 'Object{metadata: Object.metadata{ownerReferences: [], managedFields: []}}';
+  assert.deepEqual(await said(apply(atomic)), [
+    403,
+    'Invalid',
+    `${by}error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .metadata.managedFields`,
+  ]);
+  assert.match(String((await said(json('[JSONPatch{op: "remove", path: "/data/none"}]')))[2]), /: JSON Patch: /);
+  assert.match(String((await said(apply('Object{metadata: Object.metadata{name: "g"}}')))[2]), /field is immutable$/);
+  await api.json('PATCH', `${mutators}/failing`, { spec: { failurePolicy: 'Ignore' } }, merge);
+  await api.json('POST', configMaps(ns), configMap('f', { x: '1' }));
+});
+
+test('a policy that may run again sees what later ones have changed, once', async () => {
+  const { ns, only } = await namespaced('again');
+  const count = (key: string, reads: string) =>
+    apply(
+      `Object{data: {"${key}": string(int(object.data.?${key}.orValue("0")) + 1), "${key}-saw": object.data.?${reads}.orValue("nothing")}}`,
+    );
+  await bindMutator(mutator('again-a', only, [count('a', 'b')], { reinvocationPolicy: 'IfNeeded' }));
+  await bindMutator(mutator('again-b', only, [count('b', 'a')]));
+  const { data } = await api.json<Data>('POST', configMaps(ns), configMap('twice', {}));
+  assert.deepEqual(data, { a: '2', 'a-saw': '1', b: '1', 'b-saw': '1' });
+  await api.json('PATCH', `${mutators}/again-a`, { spec: { reinvocationPolicy: 'Never' } }, merge);
+  const once = await api.json<Data>('POST', configMaps(ns), configMap('once', {}));
+  assert.deepEqual(once.data, { a: '1', 'a-saw': 'nothing', b: '1', 'b-saw': '1' });
+});
+
+test('mutating policies have params too, and validating ones see what they have made', async () => {
+  const { ns, only } = await namespaced('both');
+  const rule = { ...onConfigMaps, resources: ['secrets'] };
+  const spec = { paramKind: { apiVersion: 'v1', kind: 'ConfigMap' } };
+  await api.json('POST', configMaps(ns), configMap('team', { name: 'blue' }));
+  const label = apply('Object{metadata: Object.metadata{labels: {"team": params.data.name}}}');
+  await bindMutator(mutator('both', only, [label], spec, rule), {
+    paramRef: { name: 'team', parameterNotFoundAction: 'Deny' },
+  });
+  await bind(policy('both', only, { validations: [{ expression: 'object.metadata.labels.team == "blue"' }] }, rule));
+  const secrets = `/api/v1/namespaces/${ns}/secrets`;
+  const secret = (name: string) => ({ apiVersion: 'v1', kind: 'Secret', metadata: { name } });
+  const made = await until('the param is known', async () => {
+    const { code, body } = await api.send('POST', secrets, secret('s'));
+    return code === 201 && (body as ApiObject);
+  });
+  assert.deepEqual(made.metadata?.labels, { team: 'blue' });
+  await api.json('PATCH', `${configMaps(ns)}/team`, { data: { name: 'red' } }, merge);
+  await until('the other team is refused', async () => (await api.send('POST', secrets, secret('t'))).code === 422);
+  await api.json('DELETE', `${configMaps(ns)}/team`);
+  await until('without its param, nothing passes', async () => {
+    const { code, message } = refusalOf(await api.send('POST', secrets, secret('t')));
+    return (
+      code === 403 &&
+      message?.startsWith(
+        "policy 'both' with binding 'both-binding' denied request: failed to configure binding: no params found",
+      ) === true
+    );
+  });
+});

@@ -34,6 +34,7 @@ import { FlowControlKeeper } from '#apiserver/fairness/keeper.ts';
 import { InProcessClient } from '#apiserver/in-process-client.ts';
 import { agentMetrics } from '#apiserver/metrics-api/agent-metrics.ts';
 import { admissionPolicies } from '#apiserver/admission/policies/policies.ts';
+import { PolicyStatusKeeper } from '#apiserver/admission/policies/status-keeper.ts';
 import { ownerPermissions } from '#apiserver/admission/owner-permissions.ts';
 import type { AdmissionOptions } from './admission.ts';
 import { QuotaLedger } from '#apiserver/quota/quota-ledger.ts';
@@ -186,7 +187,8 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
   const keeper = new FlowControlKeeper({ registry: api.registry, fairness, clock, log, newUid: randomUUID });
   await keeper.start(AbortSignal.timeout(policyMsMax));
   const stop = abortController();
-  const keeping = keeper.run(stop.signal);
+  const statuses = new PolicyStatusKeeper({ registry: api.registry, catalog: api.catalog, clock, log });
+  const keeping = Promise.all([keeper.run(stop.signal), statuses.run(stop.signal)]);
   return {
     api,
     agents,

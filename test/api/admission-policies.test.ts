@@ -345,6 +345,93 @@ test('what expressions cost is bounded, for each and for a policy', async () => 
   );
 });
 
+test('the status of a policy tells what its expressions would trip over, by the schemas of what it matches', async () => {
+  const { only } = await namespaced('types');
+  const open = { type: 'object', properties: { spec: { type: 'object', properties: { size: { type: 'integer' } } } } };
+  await define(api, definitionOf({ openAPIV3Schema: open }, { plural: 'typeds', kind: 'Typed' }));
+  const rules = [
+    { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['*'], resources: ['deployments', 'deployments/scale'] },
+    { apiGroups: ['example.com'], apiVersions: ['v1'], operations: ['*'], resources: ['typeds'] },
+  ];
+  const validations = [
+    { expression: 'object.spec.replicas > variables.least && object.metadata.name != ""' },
+    { expression: 'object.spec.size > 1', messageExpression: 'object.metadata.nope' },
+    { expression: 'params.data.foo == "x" && has(object.apiVersion)' },
+  ];
+  const made = policy('types', only, {
+    validations: [
+      ...validations.slice(0, 1),
+      { ...validations[1], messageExpression: 'string(object.metadata.nope)' },
+      validations[2],
+    ],
+    variables: [{ name: 'least', expression: 'size(object.metadata.labels)' }],
+    paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+  });
+  await api.json('POST', policies, {
+    ...made,
+    spec: { ...made.spec, matchConstraints: { ...only, resourceRules: rules } },
+  });
+  interface Checked extends ApiObject {
+    readonly status?: {
+      readonly observedGeneration?: number;
+      readonly typeChecking?: { readonly expressionWarnings?: readonly { fieldRef: string; warning: string }[] };
+    };
+  }
+  const observed = (generation: number) =>
+    until('its status is written', async () => {
+      const { status } = await api.json<Checked>('GET', `${policies}/types`);
+      return status?.observedGeneration === generation && status.typeChecking;
+    });
+  const nope = (kind: string) =>
+    `${kind}: ERROR: <input>:1:23: undefined field 'nope'\n | string(object.metadata.nope)\n | ......................^\n`;
+  assert.deepEqual(await observed(1), {
+    expressionWarnings: [
+      {
+        fieldRef: 'spec.validations[0].expression',
+        warning: `example.com/v1, Kind=Typed: ERROR: <input>:1:12: undefined field 'replicas'\n | ${validations[0]!.expression}\n | ...........^\n`,
+      },
+      {
+        fieldRef: 'spec.validations[1].expression',
+        warning: `apps/v1, Kind=Deployment: ERROR: <input>:1:12: undefined field 'size'\n | object.spec.size > 1\n | ...........^\n`,
+      },
+      {
+        fieldRef: 'spec.validations[1].messageExpression',
+        warning: `${nope('apps/v1, Kind=Deployment')}\n${nope('example.com/v1, Kind=Typed')}`,
+      },
+    ],
+  });
+  await api.json('PATCH', `${policies}/types`, { spec: { validations: [{ expression: 'has(object.spec)' }] } }, merge);
+  assert.deepEqual(await observed(2), {});
+});
+
+test('whoever lets a policy read objects must be allowed to read them', async () => {
+  const { only } = await namespaced('rights');
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  const rules = [{ apiGroups: ['admissionregistration.k8s.io'], resources: ['*'], verbs: ['*'] }];
+  const role = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: 'policy-writer' } };
+  await api.json('POST', `${rbac}/clusterroles`, { ...role, kind: 'ClusterRole', rules });
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'policy-writer' };
+  const subjects = [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: 'writer' }];
+  await api.json('POST', `${rbac}/clusterrolebindings`, { ...role, kind: 'ClusterRoleBinding', roleRef, subjects });
+  const writer = { 'impersonate-user': 'writer' };
+  const validations = [{ expression: 'params == null' }];
+  const made = policy('rights', only, { validations, paramKind: { apiVersion: 'v1', kind: 'Secret' } });
+  const refused = await until('the writer may write policies', async () => {
+    const refusal = refusalOf(await api.send('POST', policies, made, writer));
+    return refusal.code === 422 && refusal;
+  });
+  assert.equal(
+    refused.message,
+    'ValidatingAdmissionPolicy.admissionregistration.k8s.io "rights" is invalid: spec.paramKind: Forbidden: user writer must have "get" permission on all objects of the referenced paramKind (kind=Secret, apiVersion=v1)',
+  );
+  await api.json('POST', policies, made);
+  const paramRef = { name: 's', namespace: 'kube-system', parameterNotFoundAction: 'Deny' };
+  const bound = binding('rights', 'rights', { paramRef, matchResources: only });
+  assert.deepEqual(refusalOf(await api.send('POST', bindings, bound, writer)).fields, ['spec.paramRef']);
+  const { paramRef: _none, ...spec } = bound.spec as Open;
+  await api.json('POST', bindings, { ...bound, spec }, writer);
+});
+
 const mutator = (name: string, only: Open, mutations: readonly Open[], spec: Open = {}, rule: Open = onConfigMaps) => ({
   apiVersion: 'admissionregistration.k8s.io/v1beta1',
   kind: 'MutatingAdmissionPolicy',

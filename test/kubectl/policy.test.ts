@@ -78,3 +78,66 @@ test('kubectl label makes a namespace safe, and is told of the pods that are not
     /Warning: would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false/,
   );
 });
+
+test('kubectl applies admission policies, shows them and is told what they say', { skip }, async () => {
+  const kubectl = await Kubectl.in(cluster, 'admission');
+  const on = `
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: admission}}
+    resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}]`;
+  await kubectl.fed(
+    `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: few-replicas}
+spec:${on}
+  validations:
+  - {expression: object.spec.replicas <= 2, messageExpression: "'at most 2, not ' + string(object.spec.replicas)"}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: few-replicas}
+spec: {policyName: few-replicas, validationActions: [Deny]}
+---
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicy
+metadata: {name: team-label}
+spec:${on}
+  reinvocationPolicy: Never
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration: {expression: 'Object{metadata: Object.metadata{labels: {"team": "blue"}}}'}
+---
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: team-label}
+spec: {policyName: team-label}
+`,
+    'apply --server-side -f -',
+  );
+  assert.match(await kubectl.ok('get validatingadmissionpolicies'), /^few-replicas +1 +<unset> +\d+s$/m);
+  assert.match(
+    await kubectl.ok('get validatingadmissionpolicybindings'),
+    /^few-replicas +few-replicas +<unset> +\d+s$/m,
+  );
+  assert.match(await kubectl.ok('get mutatingadmissionpolicies'), /^team-label +1 +<unset> +\d+s$/m);
+  assert.match(
+    await kubectl.ok('describe validatingadmissionpolicy few-replicas'),
+    /Expression: +object\.spec\.replicas <= 2/,
+  );
+  assert.match(await kubectl.ok('explain mutatingadmissionpolicy.spec.mutations'), /jsonPatch/);
+  const refused = await kubectl.outcome('create deployment web --image=i --replicas=3');
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /deployments\.apps "web" is forbidden: ValidatingAdmissionPolicy 'few-replicas' with binding 'few-replicas' denied request: at most 2, not 3/,
+  );
+  await kubectl.ok('create deployment web --image=i --replicas=2');
+  assert.equal(await kubectl.value('{.metadata.labels.team}', 'deployment web'), 'blue');
+  const { stderr } = await kubectl.outcome('create -f -', [], {
+    input: `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicy","metadata":{"name":"x"},"spec":{"matchConstraints":{"resourceRules":[{"apiGroups":["apps"],"apiVersions":["v1"],"operations":["*"],"resources":["deployments"]}]},"validations":[{"expression":"object.x in [1"}]}}`,
+  });
+  assert.match(
+    stderr,
+    /spec\.validations\[0\]\.expression: Invalid value: "object\.x in \[1": compilation failed: ERROR: <input>:1:15: Syntax error/,
+  );
+});

@@ -149,3 +149,33 @@ export function compileAdmission(source: string, use: ExpressionUse, declared: A
       : `must evaluate to one of [${wanted.join(' ')}] but got ${given}`,
   );
 }
+
+/** What is wrong with an expression on objects of a known type, whatever it gives; undefined if nothing is. */
+export function typeProblem(source: string, declared: AdmissionDeclarations): string | undefined {
+  try {
+    compileCel(source, environmentOf('variable', declared));
+    return undefined;
+  } catch (error) {
+    if (error instanceof CelCompileError) return error.message;
+    throw error;
+  }
+}
+
+/** The types of variables, in their order; `dyn` for those that are wrong. */
+export function variableTypes(
+  variables: readonly { readonly name: string; readonly expression: string }[],
+  declared: AdmissionDeclarations,
+): Readonly<Record<string, Type>> {
+  const typed = new Map<string, Type>();
+  for (const { name, expression } of variables) {
+    const environment = environmentOf('variable', { ...declared, variables: Object.fromEntries(typed) });
+    let type = dyn;
+    try {
+      ({ type } = compileCel(expression, environment));
+    } catch (error) {
+      if (!(error instanceof CelCompileError)) throw error;
+    }
+    typed.set(name, type);
+  }
+  return Object.fromEntries(typed);
+}

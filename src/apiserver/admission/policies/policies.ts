@@ -5,6 +5,7 @@ import { ValidatingAdmissionPolicy } from '#api/admissionregistration/validating
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
 import type { PolicyDependencies } from './occasion.ts';
 import { PolicyIndex } from './policy-index.ts';
+import { policyWriterRights } from './writer-rights.ts';
 
 /** Whoever is locked out by a policy must be able to change it. */
 const exempt = new Set([
@@ -56,5 +57,6 @@ function mutatingAdmissionPolicies(from: PolicyDependencies): AdmissionPlugin {
 /** In upstream's order: what is changed is then judged. */
 export const admissionPolicies = (from: PolicyDependencies): readonly AdmissionPlugin[] => [
   mutatingAdmissionPolicies(from),
+  policyWriterRights(from),
   validatingAdmissionPolicies(from),
 ];

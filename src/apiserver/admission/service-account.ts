@@ -38,7 +38,9 @@ export function serviceAccount(
     });
     const { promise, resolve } = Promise.withResolvers<void>();
     using _limit = clock.after(accountWithinMs, resolve);
-    watcher.onReady(resolve);
+    // A watch begins by being ready to say that there is nothing yet.
+    if (watcher.take(1).length > 0) resolve();
+    else watcher.onReady(resolve);
     signal.addEventListener('abort', () => resolve(), { once: true });
     await promise;
     signal.throwIfAborted();

@@ -1,6 +1,8 @@
 import type { Kind } from '#machinery/kind.ts';
 import { MutatingAdmissionPolicy } from './admissionregistration/mutating-admission-policy.ts';
 import { MutatingAdmissionPolicyBinding } from './admissionregistration/mutating-admission-policy-binding.ts';
+import { MutatingWebhookConfiguration } from './admissionregistration/mutating-webhook-configuration.ts';
+import { ValidatingWebhookConfiguration } from './admissionregistration/validating-webhook-configuration.ts';
 import { ValidatingAdmissionPolicy } from './admissionregistration/validating-admission-policy.ts';
 import { ValidatingAdmissionPolicyBinding } from './admissionregistration/validating-admission-policy-binding.ts';
 import { CustomResourceDefinition } from './apiextensions/custom-resource-definition.ts';
@@ -83,6 +85,8 @@ export const builtinKinds: readonly Kind[] = [
   Secret,
   Service,
   ServiceAccount,
+  MutatingWebhookConfiguration,
+  ValidatingWebhookConfiguration,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
   MutatingAdmissionPolicy,

@@ -300,8 +300,9 @@ export class Api implements AsyncDisposable {
     verb: string,
     target: Target<Pod> & { readonly name: string; readonly subresource: string },
     context: RequestContext,
+    options?: ApiObject,
   ): Promise<Pod> {
-    return (await this.reach(verb, target, context)).object;
+    return (await this.reach(verb, target, context, options)).object;
   }
 
   /** The same for any object with something behind it. */
@@ -309,6 +310,7 @@ export class Api implements AsyncDisposable {
     verb: string,
     target: Target<T> & { readonly name: string; readonly subresource: string },
     context: RequestContext,
+    options?: ApiObject,
   ): Promise<StoredObject<T>> {
     const attributes = attributesOf(verb, target, context.user);
     await this.authorize(attributes, context.audit);
@@ -316,7 +318,7 @@ export class Api implements AsyncDisposable {
     const request = {
       attributes,
       operation: 'CONNECT' as const,
-      object: undefined,
+      object: options,
       stored: stored.object,
       dryRun: false,
     };

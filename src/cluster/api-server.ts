@@ -81,6 +81,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       }),
     ...(why === undefined ? {} : { why }),
     auditor: options.auditor,
+    metrics: options.metrics,
     ...(options.admission === undefined ? {} : { admission: options.admission }),
     requestsInFlightMax: options.requestsInFlightMax,
     clock,

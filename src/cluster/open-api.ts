@@ -33,6 +33,7 @@ import { Fairness } from '#apiserver/fairness/fairness.ts';
 import { FlowControlKeeper } from '#apiserver/fairness/keeper.ts';
 import { InProcessClient } from '#apiserver/in-process-client.ts';
 import { agentMetrics } from '#apiserver/metrics-api/agent-metrics.ts';
+import { admissionWebhooks } from '#apiserver/admission/webhooks/webhooks.ts';
 import { admissionPolicies } from '#apiserver/admission/policies/policies.ts';
 import { PolicyStatusKeeper } from '#apiserver/admission/policies/status-keeper.ts';
 import { ownerPermissions } from '#apiserver/admission/owner-permissions.ts';
@@ -43,6 +44,7 @@ import type { AgentConnections } from '#apiserver/streaming/node-streams.ts';
 import type { Client, UserInfo } from '#client/client.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import { signingKeyOf } from '#lib/jws.ts';
+import type { Metrics } from '#lib/metrics.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
@@ -64,6 +66,8 @@ export interface OpenApiOptions {
   readonly why?: ApiOptions['why'];
   readonly auditor?: Auditor | undefined;
   readonly admission?: AdmissionOptions;
+  /** Where what the API does is counted. */
+  readonly metrics?: Metrics | undefined;
   /** Requests over HTTP that run at once, shared out by FlowSchemas and priority levels. */
   readonly requestsInFlightMax?: number | undefined;
   readonly clock: Clock;
@@ -147,6 +151,12 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
       rbacEscalation(access),
       certificates({ authorizer: access.authorizer, clock }),
       ...admissionPolicies({ registry, catalog: () => api.catalog, authorizer: access.authorizer }),
+      ...admissionWebhooks({
+        registry,
+        catalog: () => api.catalog,
+        authorizer: access.authorizer,
+        metrics: options.metrics,
+      }),
     ],
     ledger: (registry) => new QuotaLedger(registry, clock),
     hooks: (registry) => [new ServiceAllocator(registry, { clusterCidr: options.serviceCidr, random, log })],

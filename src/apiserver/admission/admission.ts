@@ -5,7 +5,7 @@ import type { Reinvocation } from './reinvocation.ts';
 export interface AdmissionRequest {
   readonly attributes: Attributes;
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
-  /** Defaulted. Undefined on DELETE. */
+  /** Defaulted. Undefined on DELETE; on CONNECT what is asked of the object (`PodExecOptions`), if anything. */
   readonly object: ApiObject | undefined;
   readonly stored: ApiObject | undefined;
   readonly dryRun: boolean;

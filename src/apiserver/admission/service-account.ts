@@ -38,9 +38,7 @@ export function serviceAccount(
     });
     const { promise, resolve } = Promise.withResolvers<void>();
     using _limit = clock.after(accountWithinMs, resolve);
-    // A watch begins by being ready to say that there is nothing yet.
-    if (watcher.take(1).length > 0) resolve();
-    else watcher.onReady(resolve);
+    watcher.onReady(resolve);
     signal.addEventListener('abort', () => resolve(), { once: true });
     await promise;
     signal.throwIfAborted();

@@ -4,10 +4,8 @@
  * Source: apiextensions-apiserver pkg/apiserver/conversion (webhook_converter.go).
  */
 import { randomUUID } from 'node:crypto';
-import { request } from 'node:https';
-import { reviewVersions } from '#api/apiextensions/conversion-rules.ts';
-import type { WebhookClientConfig, WebhookConversion } from '#api/apiextensions/types.generated.ts';
-import { Service } from '#api/core/service.ts';
+import { reviewVersions } from '#api/rules/webhook-rules.ts';
+import type { WebhookConversion } from '#api/apiextensions/types.generated.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import { formatJson, parseJson } from '#machinery/json.ts';
 import type { ApiObject } from '#machinery/object.ts';
@@ -15,9 +13,9 @@ import { internalError } from '#machinery/status-error.ts';
 import { isObject } from '#machinery/structural/json-schema.ts';
 import type { ConverterOf, Registry } from '../registry/registry.ts';
 import type { Converter } from '../registry/versioned-resource.ts';
-import { serviceAddress } from '../service-address.ts';
+import { callWebhook } from '../webhook-client.ts';
 
-const callMsMax = 30_000;
+const timeoutMs = 30_000;
 const replyBytesMax = 64 * 1024 * 1024;
 
 /** Converters for families whose definition names a webhook. */
@@ -43,7 +41,9 @@ function converterOf(
     };
     let reply: unknown;
     try {
-      reply = parseJson(await call(clientConfig, formatJson(review), registry(), signal));
+      reply = parseJson(
+        await callWebhook(registry(), clientConfig, formatJson(review), { signal, timeoutMs, replyBytesMax }),
+      );
     } catch (error) {
       if (signal.aborted) throw error;
       throw failed(what, error instanceof Error ? error.message : String(error), error);
@@ -107,73 +107,4 @@ function checked(from: ApiObject, converted: unknown, to: Kind, what: string): A
     },
   });
   return pruned as ApiObject;
-}
-
-interface Where {
-  readonly host: string;
-  readonly port: number;
-  readonly path: string;
-  /** The name its certificate must have. */
-  readonly servername: string;
-}
-
-async function whereIs({ url, service }: WebhookClientConfig, registry: Registry, signal: AbortSignal): Promise<Where> {
-  if (url !== undefined) {
-    const { hostname, port, pathname } = new URL(url);
-    return {
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port: port === '' ? 443 : Number(port),
-      path: pathname,
-      servername: hostname,
-    };
-  }
-  const { name = '', namespace = '', path = '/', port = 443 } = service ?? {};
-  const found = await registry.of(Service).get({ namespace, name }, { want: 'newest' }, signal);
-  const address = await serviceAddress(registry, found.object, String(port), signal);
-  return { ...address, path, servername: `${name}.${namespace}.svc` };
-}
-
-async function call(
-  config: WebhookClientConfig,
-  body: string,
-  registry: Registry,
-  signal: AbortSignal,
-): Promise<Buffer> {
-  const { host, port, path, servername } = await whereIs(config, registry, signal);
-  const { caBundle } = config;
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(callMsMax)]);
-  return new Promise((resolve, reject) => {
-    const outgoing = request({
-      host,
-      port,
-      path,
-      method: 'POST',
-      agent: false,
-      signal: limit,
-      ...(/^[\d.]+$|:/.test(servername) ? {} : { servername }),
-      ...(caBundle === undefined ? {} : { ca: Buffer.from(caBundle, 'base64') }),
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json',
-        'content-length': Buffer.byteLength(body),
-      },
-    });
-    outgoing.on('error', reject);
-    outgoing.on('response', (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('error', reject);
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > replyBytesMax) outgoing.destroy(new Error(`the reply has more than ${replyBytesMax} bytes`));
-        else chunks.push(chunk);
-      });
-      response.on('end', () => {
-        const { statusCode = 0 } = response;
-        if (statusCode === 200) resolve(Buffer.concat(chunks));
-        else reject(new Error(`it answered with status ${statusCode}`));
-      });
-    });
-    outgoing.end(body);
-  });
 }

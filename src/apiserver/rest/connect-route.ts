@@ -3,6 +3,7 @@ import type { Kind } from '#machinery/kind.ts';
 import { methodNotAllowed, unavailable } from '#machinery/status-error.ts';
 import { attributesOf, type Api } from '../api.ts';
 import type { ConnectHandler, ConnectRequest } from '../streaming/connect.ts';
+import { connectOptions } from '../streaming/stream-query.ts';
 import type { Exchange } from './exchange.ts';
 import { unknownPath, type ResourcePath } from './request-path.ts';
 
@@ -25,7 +26,7 @@ export async function connectRequest(
   }
   const target = { kind: Pod, namespace, name, subresource };
   const verb = subresource === 'log' ? 'get' : 'create';
-  const pod = await api.connect(verb, target, context);
+  const pod = await api.connect(verb, target, context, connectOptions(subresource, query));
   return { attributes: attributesOf(verb, target, context.user), context, pod, query };
 }
 

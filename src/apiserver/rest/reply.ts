@@ -25,9 +25,18 @@ export function writeHead(
   (res as ServerResponse).writeHead(code, {
     ...common,
     ...headers,
-    ...(warnings.length === 0 ? {} : { warning: warnings.map(warningHeader) }),
+    ...(warnings.length === 0 ? {} : { warning: briefly(warnings).map(warningHeader) }),
   } as OutgoingHttpHeaders);
   return true;
+}
+
+/** Characters of all warnings, and of each once there are too many. Source: apiserver/pkg/endpoints/filters/warning.go. */
+const [warningsLengthMax, warningLengthMax] = [4 * 1024, 256];
+
+/** A client need not take headers of any size. */
+function briefly(warnings: readonly string[]): readonly string[] {
+  if (warnings.reduce((sum, { length }) => sum + length, 0) <= warningsLengthMax) return warnings;
+  return warnings.map((text) => text.slice(0, warningLengthMax)).slice(0, warningsLengthMax / warningLengthMax);
 }
 
 /** RFC 7234: `299 - "text"`. */

@@ -67,6 +67,8 @@ export interface RouterOptions {
 
 /** Characters of a request's target that its span holds. */
 const targetLengthMax = 2_048;
+/** Warnings of one request; more would not reach its client. */
+const warningsMax = 64;
 const metricsType = 'text/plain; version=0.0.4; charset=utf-8';
 
 export type Action = (context: RequestContext) => Promise<unknown>;
@@ -182,7 +184,7 @@ export class Router {
         signal: controller.signal,
         userAgent: req.headers['user-agent'] ?? '',
         warn: (text) => {
-          if (!warnings.includes(text)) warnings.push(text);
+          if (warnings.length < warningsMax && !warnings.includes(text)) warnings.push(text);
         },
       },
     };

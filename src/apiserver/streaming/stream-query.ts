@@ -2,6 +2,7 @@ import type { Pod } from '#api/core/pod.ts';
 import type { AttachOptions, LogOptions } from '#client/client.ts';
 import { logOptionsOf } from '#client/log-query.ts';
 import { forbidden, invalid, notSupported, type FieldError } from '#machinery/field-error.ts';
+import type { ApiObject } from '#machinery/object.ts';
 import { badRequest, invalidObject } from '#machinery/status-error.ts';
 
 /**
@@ -38,6 +39,35 @@ export function attachOptionsOf(pod: Pod, query: URLSearchParams): Omit<AttachOp
   };
   if (options.stdin || options.stdout || options.stderr) return options;
   throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
+}
+
+const optionsKinds: Readonly<Record<string, string>> = {
+  exec: 'PodExecOptions',
+  attach: 'PodAttachOptions',
+  portforward: 'PodPortForwardOptions',
+};
+
+/** What a caller asks of a pod as the object that admission sees; undefined where nothing is decided. */
+export function connectOptions(subresource: string, query: URLSearchParams): ApiObject | undefined {
+  const kind = optionsKinds[subresource];
+  if (kind === undefined) return undefined;
+  const flags = Object.fromEntries(
+    ['stdin', 'stdout', 'stderr', 'tty'].flatMap((name) => {
+      const flag = flagOf(query, name);
+      return flag === undefined ? [] : [[name, flag]];
+    }),
+  );
+  const container = query.get('container') ?? '';
+  const command = query.getAll('command');
+  const ports = subresource === 'portforward' && query.has('ports') ? portsOf(query) : [];
+  return {
+    kind,
+    apiVersion: 'v1',
+    ...flags,
+    ...(container === '' ? {} : { container }),
+    ...(command.length === 0 ? {} : { command }),
+    ...(ports.length === 0 ? {} : { ports }),
+  };
 }
 
 /** The words of an exec. */

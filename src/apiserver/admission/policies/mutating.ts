@@ -5,13 +5,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { MutatingAdmissionPolicyBinding } from '#api/admissionregistration/mutating-admission-policy-binding.ts';
 import type { MutatingAdmissionPolicy } from '#api/admissionregistration/mutating-admission-policy.ts';
-import { builtinByKind } from '#api/kinds.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import { forbiddenRequest, StatusError } from '#machinery/status-error.ts';
-import { readObject } from '../../codec.ts';
 import type { RequestContext } from '../../request.ts';
 import type { AdmissionRequest } from '../admission.ts';
+import { changedObject, kindOf } from '../changed-object.ts';
 import { CompiledPolicies } from './compiled-policy.ts';
 import { Evaluation, OutOfBudget, policyCostMax } from './evaluation.ts';
 import { conditionsMet } from './match-conditions.ts';
@@ -204,48 +203,10 @@ async function mutated(
   const kind = kindOf(object, matched);
   const changed = type === 'jsonPatch' ? jsonPatched(object, outcome.value) : configured(object, outcome.value, kind);
   if (changed === object) return object;
-  let read: ApiObject;
   try {
-    read = readObject(kind, changed, { validation: type === 'jsonPatch' ? 'Strict' : 'Ignore', warn: () => undefined });
+    return changedObject(changed, object, matched, type === 'jsonPatch' ? 'Strict' : 'Ignore');
   } catch (error) {
     if (error instanceof StatusError) throw new PatchError(error.message);
     throw error;
   }
-  return withIdentity(read, object);
-}
-
-/** Of the body: subresources have bodies of their own kinds. */
-function kindOf({ apiVersion = '', kind = '' }: ApiObject, matched: Kind): Kind {
-  const slash = apiVersion.indexOf('/');
-  const body = builtinByKind(apiVersion.slice(0, Math.max(slash, 0)), apiVersion.slice(slash + 1), kind);
-  return matched.kind === kind ? matched : (body ?? matched);
-}
-
-const names = ['name', 'namespace'] as const;
-const serverOwned = [
-  'uid',
-  'resourceVersion',
-  'generation',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'managedFields',
-] as const;
-
-/** The object with what only the server may set as it was before. Throws PatchError if it is another one by its name. */
-function withIdentity(changed: ApiObject, before: ApiObject): ApiObject {
-  const metadata: Record<string, unknown> = { ...changed.metadata };
-  for (const field of names) {
-    if ((metadata[field] ?? '') !== (before.metadata?.[field] ?? '')) {
-      throw new PatchError(
-        `metadata.${field}: Invalid value: ${JSON.stringify(metadata[field] ?? null)}: field is immutable`,
-      );
-    }
-  }
-  for (const field of serverOwned) {
-    const own = before.metadata?.[field];
-    if (own === undefined) delete metadata[field];
-    else metadata[field] = own;
-  }
-  return { ...changed, metadata };
 }

@@ -36,11 +36,22 @@ export function serviceAccount(
       allowBookmarks: false,
       signal,
     });
-    const { promise, resolve } = Promise.withResolvers<void>();
-    using _limit = clock.after(accountWithinMs, resolve);
-    watcher.onReady(resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
+    let wake: () => void = () => undefined;
+    let isOver = false;
+    const end = () => {
+      isOver = true;
+      wake();
+    };
+    using _limit = clock.after(accountWithinMs, end);
+    signal.addEventListener('abort', end, { once: true });
+    watcher.onReady(() => wake());
+    for (;;) {
+      // It may have come before the watch began, and what wakes us may be something else.
+      const account = accounts.cache.get({ namespace, name })?.object;
+      if (account !== undefined || isOver || watcher.ended !== undefined) break;
+      if (watcher.take(1).length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    }
+    signal.removeEventListener('abort', end);
     signal.throwIfAborted();
     return accounts.cache.get({ namespace, name })?.object;
   }

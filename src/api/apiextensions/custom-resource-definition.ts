@@ -6,6 +6,7 @@ import { hasRules, loadRules } from '#machinery/structural/load-rules.ts';
 import { isObject, type JsonSchema } from '#machinery/structural/json-schema.ts';
 import { definition } from '../definitions.ts';
 import { createdColumn, nameColumn } from '../rules/columns.ts';
+import { costErrors } from './cost-rules.ts';
 import { cleanupFinalizer, withDefinitionCondition } from './definition-conditions.ts';
 import { approvalErrors, immutableErrors, specErrors, statusErrors, storedVersionsErrors } from './definition-rules.ts';
 import type * as types from './types.generated.ts';
@@ -55,16 +56,24 @@ export const CustomResourceDefinition: Kind<CustomResourceDefinition> = {
   },
   validate(object) {
     const isNew = object.metadata?.resourceVersion === undefined;
+    const errors = specErrors(object.spec);
     return [
       ...nameErrors(object),
-      ...specErrors(object.spec),
+      ...errors,
+      ...(isNew && errors.length === 0 ? costErrors(object.spec, undefined) : []),
       ...statusErrors(object),
       ...storedVersionsErrors(object),
       ...(isNew ? approvalErrors(object, undefined) : []),
     ];
   },
   validateUpdate: (object, stored, subresource) =>
-    subresource === 'status' ? [] : [...immutableErrors(object, stored), ...approvalErrors(object, stored)],
+    subresource === 'status'
+      ? []
+      : [
+          ...immutableErrors(object, stored),
+          ...approvalErrors(object, stored),
+          ...(specErrors(object.spec).length === 0 ? costErrors(object.spec, stored.spec) : []),
+        ],
   warn(object, stored) {
     const before = new Set(stored === undefined ? [] : warningsOf(stored));
     return warningsOf(object).filter((text) => !before.has(text));

@@ -29,15 +29,16 @@ export type StructTypes = (name: string) => Type | undefined;
 
 /**
  * Infers the type of an expression; what it cannot know is `dyn`. All complaints are collected. The name of a variable
- * may have dots: the longest name that is declared counts.
+ * may have dots: the longest name that is declared counts. `typeOf` is told the type of every part.
  */
 export function checkCel(
   expr: Expr,
   variables: Declarations,
   functions: FunctionTable,
   structs: StructTypes = () => undefined,
+  typeOf?: Map<Expr, Type>,
 ): { readonly type: Type; readonly complaints: readonly Complaint[] } {
-  const checker = new Checker(variables, functions, structs);
+  const checker = new Checker(variables, functions, structs, typeOf);
   const type = checker.infer(expr, undefined);
   return { type: substitute(type, new Map()), complaints: checker.complaints };
 }
@@ -68,14 +69,27 @@ class Checker {
   readonly #variables: Declarations;
   readonly #functions: FunctionTable;
   readonly #structs: StructTypes;
+  readonly #typeOf: Map<Expr, Type> | undefined;
 
-  constructor(variables: Declarations, functions: FunctionTable, structs: StructTypes) {
+  constructor(
+    variables: Declarations,
+    functions: FunctionTable,
+    structs: StructTypes,
+    typeOf: Map<Expr, Type> | undefined,
+  ) {
+    this.#typeOf = typeOf;
     this.#variables = variables;
     this.#functions = functions;
     this.#structs = structs;
   }
 
   infer(expr: Expr, scope: Scope | undefined): Type {
+    const type = this.#infer(expr, scope);
+    this.#typeOf?.set(expr, type);
+    return type;
+  }
+
+  #infer(expr: Expr, scope: Scope | undefined): Type {
     switch (expr.kind) {
       case 'literal':
         return literalType(expr.value);

@@ -1,12 +1,20 @@
+import type * as costsModule from './rule-costs.ts';
 import type * as rulesModule from './rules.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
 
 /** CEL is loaded with the first rule: a server without rules does not pay for it. */
 let rules: typeof rulesModule | undefined;
+let costs: typeof costsModule | undefined;
 
-/** Must have ended before `loadedRules()` is asked for. */
+/** Must have ended before `loadedRules()` and `loadedCosts()` are asked for. */
 export async function loadRules(): Promise<void> {
   rules ??= await import('./rules.ts');
+  costs ??= await import('./rule-costs.ts');
+}
+
+export function loadedCosts(): typeof costsModule {
+  if (costs === undefined) throw new Error('the rules must be loaded before their cost is estimated');
+  return costs;
 }
 
 export function loadedRules(): typeof rulesModule {

@@ -4,7 +4,7 @@
  * Source: apiextensions-apiserver pkg/apiserver/schema/cel (validation.go, compilation.go).
  */
 import { isDeepStrictEqual } from 'node:util';
-import { CelCompileError, compileCel, type CelProgram } from '../cel/compile.ts';
+import { CelCompileError, compileCel, type CelEnvironment, type CelProgram } from '../cel/compile.ts';
 import { costPerCallMax, kubernetesFunctions } from '../cel/environment.ts';
 import { CelBudget, CostExceeded } from '../cel/evaluate.ts';
 import { optionalOf, types, typeOfSchema } from '../cel/types.ts';
@@ -53,10 +53,24 @@ function compiled(schema: JsonSchema, isRoot: boolean): Compiled {
   return found;
 }
 
-function compileRule(rule: ValidationRule, schema: Schema): CompiledRule {
+function environmentOf({ optionalOldSelf }: ValidationRule, schema: Schema): CelEnvironment {
   const self = typeOfSchema(schema);
-  const variables = { self, oldSelf: rule.optionalOldSelf === true ? optionalOf(self) : self };
-  const environment = { variables, functions: kubernetesFunctions };
+  const variables = { self, oldSelf: optionalOldSelf === true ? optionalOf(self) : self };
+  return { variables, functions: kubernetesFunctions };
+}
+
+/** What each rule of one part of a schema has to say in CEL; undefined for what does not compile. */
+export function compilableRules(schema: JsonSchema, isRoot: boolean) {
+  const { schema: typed, rules } = compiled(schema, isRoot);
+  return rules.map(({ rule, program, message }) => ({
+    rule: program?.source,
+    message: message?.source,
+    environment: environmentOf(rule, typed),
+  }));
+}
+
+function compileRule(rule: ValidationRule, schema: Schema): CompiledRule {
+  const environment = environmentOf(rule, schema);
   const attempt = (text: string, result: 'bool' | 'string') => {
     try {
       return { program: compileCel(text, environment, [types[result]]), problem: undefined };

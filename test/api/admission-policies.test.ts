@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ApiObject } from '#machinery/object.ts';
 import { RawApi, refusalOf } from '../support/api.ts';
-import { define, definitionOf } from '../support/definitions.ts';
+import { define, definitionOf, schemaOf } from '../support/definitions.ts';
 import { Tutti } from '../support/tutti.ts';
 import { until } from '../support/until.ts';
 
@@ -106,7 +108,11 @@ test('reason, message and messageExpression shape the refusal; Warn and Audit le
     { expression: '!has(object.data.c)', messageExpression: 'string(object.data.missing)', message: 'no c' },
     { expression: "object.data.?d.orValue('') != object.data.nowhere || !has(object.data.d)" },
   ];
-  await bind(policy('messages', only, { validations }));
+  const auditAnnotations = [
+    { key: 'who', valueExpression: "has(object.data.a) ? 'a is ' + object.data.a : ''" },
+    { key: 'nothing', valueExpression: 'null' },
+  ];
+  await bind(policy('messages', only, { validations, auditAnnotations }));
   const refused = async (data: Open) => {
     const { code, reason, message } = refusalOf(await api.send('POST', configMaps(ns), configMap('m', data)));
     return [code, reason, message?.replace(/^.* denied request: /, '')];
@@ -127,6 +133,27 @@ test('reason, message and messageExpression shape the refusal; Warn and Audit le
     headers['warning'],
     `299 - "Validation failed for ValidatingAdmissionPolicy 'messages' with binding 'messages-binding': a must be one"`,
   );
+  interface AuditEvent {
+    readonly objectRef?: { readonly namespace?: string; readonly name?: string };
+    readonly annotations?: Readonly<Record<string, string>>;
+  }
+  const annotations = await until('the audit event is kept', () => {
+    const lines = readFileSync(path.join(cluster.dataDir, 'logs', 'audit.log'), 'utf8').split('\n');
+    const events = lines
+      .filter((line) => line.includes('validation_failure'))
+      .map((line) => JSON.parse(line) as AuditEvent);
+    return events.find(({ objectRef }) => objectRef?.namespace === ns)?.annotations;
+  });
+  assert.deepEqual(JSON.parse(annotations['validation.policy.admission.k8s.io/validation_failure'] ?? ''), [
+    {
+      message: 'a must be one',
+      policy: 'messages',
+      binding: 'messages-binding',
+      expressionIndex: 0,
+      validationActions: ['Warn', 'Audit'],
+    },
+  ]);
+  assert.equal(annotations['messages/who'], 'a is 2');
   await api.json('PATCH', `${bindings}/messages-binding`, { spec: { validationActions: ['Deny'] } }, merge);
   await api.json('PATCH', `${policies}/messages`, { spec: { failurePolicy: 'Ignore' } }, merge);
   await api.json('POST', configMaps(ns), configMap('errors-are-ignored', { d: '' }));
@@ -498,6 +525,41 @@ test('a list of containers is merged by its keys, and defaults are set in what w
     ['first', 'side'],
   );
   assert.equal(spec.initContainers[1]?.['imagePullPolicy'], 'IfNotPresent');
+});
+
+test('custom resources and scales are changed like everything else', async () => {
+  const { ns, only } = await namespaced('others');
+  const item = {
+    type: 'object',
+    required: ['name'],
+    properties: { name: { type: 'string' }, size: { type: 'integer' } },
+  };
+  const list = { type: 'array', items: item, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] };
+  await define(api, definitionOf(schemaOf({ parts: list }), { plural: 'machines', kind: 'Machine' }));
+  const rule = { apiGroups: ['example.com'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['machines'] };
+  const mutations = [
+    apply('Object{spec: Object.spec{parts: [Object.spec.parts{name: "a", size: 1}, Object.spec.parts{name: "b"}]}}'),
+    json('[JSONPatch{op: "replace", path: "/spec/parts/1/size", value: size(object.spec.parts)}]'),
+  ];
+  await bindMutator(mutator('machines', only, mutations, {}, rule));
+  const machine = { apiVersion: 'example.com/v1', kind: 'Machine', metadata: { name: 'm' } };
+  const parts = [{ name: 'c' }, { name: 'b', size: 5 }];
+  const machines = `/apis/example.com/v1/namespaces/${ns}/machines`;
+  const made = await api.json<{ spec: Open }>('POST', machines, { ...machine, spec: { parts } });
+  assert.deepEqual(made.spec, { parts: [{ name: 'c' }, { name: 'a', size: 3 }, { name: 'b', size: 5 }] });
+  const scales = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['deployments/scale'] };
+  const atMostTwo = [apply('Object{spec: Object.spec{replicas: [object.spec.replicas, 2].min()}}')];
+  await bindMutator(mutator('scales', only, atMostTwo, {}, scales));
+  const deployments = `/apis/apps/v1/namespaces/${ns}/deployments`;
+  const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'c' }] } };
+  await api.json('POST', deployments, {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd' },
+    spec: { selector: { matchLabels: { a: 'b' } }, template },
+  });
+  const scaled = await api.json<{ spec: Open }>('PATCH', `${deployments}/d/scale`, { spec: { replicas: 9 } }, merge);
+  assert.deepEqual(scaled.spec, { replicas: 2 });
 });
 
 test('what a mutation may not do is refused by name, unless the policy ignores failures', async () => {

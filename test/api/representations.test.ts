@@ -38,9 +38,14 @@ function collectionOf({ group, version, namespaced, plural }: Kind, namespace = 
 /** A definition is named after what it defines. */
 const sampleName = ({ kind }: Kind) => (kind === 'CustomResourceDefinition' ? 'gadgets.example.com' : 'shown');
 
-/** The server writes the status of a definition right after it was made. */
-const hasSettled = (object: ApiObject & { readonly status?: { readonly conditions?: readonly unknown[] } }) =>
-  object.kind !== 'CustomResourceDefinition' || (object.status?.conditions ?? []).length >= 2;
+/** The server writes the status of a definition, and of a policy, right after it was made. */
+function hasSettled({ kind, status = {} }: Settling): boolean {
+  if (kind === 'CustomResourceDefinition') return (status.conditions ?? []).length >= 2;
+  return kind !== 'ValidatingAdmissionPolicy' || status.observedGeneration === 1;
+}
+interface Settling extends ApiObject {
+  readonly status?: { readonly conditions?: readonly unknown[]; readonly observedGeneration?: number };
+}
 
 /** A small object of every kind that is stored as itself. */
 function sampleOf(kind: Kind): object {
@@ -91,7 +96,7 @@ for (const kind of listed.filter(({ view, schema }) => view === undefined && has
     });
     assert.equal(created.code, 201, created.text);
     const url = `${collection}/${sampleName(kind)}`;
-    await until(`${kind.kind} has settled`, async () => hasSettled(await api.json<ApiObject>('GET', url)));
+    await until(`${kind.kind} has settled`, async () => hasSettled(await api.json<Settling>('GET', url)));
     const object = await api.json<ApiObject>('GET', url);
     const same = async () => JSON.stringify(await api.json<ApiObject>('GET', url)) === JSON.stringify(object);
 

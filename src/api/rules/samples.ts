@@ -26,6 +26,12 @@ const container = { name: 'main', image: 'busybox:1.36' };
 const labels = { app: 'web' };
 const template = { metadata: { labels }, spec: { containers: [container] } };
 const selector = { matchLabels: labels };
+const gadgetRule = {
+  apiGroups: ['example.com'],
+  apiVersions: ['v1'],
+  operations: ['CREATE'],
+  resources: ['gadgets'],
+};
 
 export const samples = {
   pod: { metadata, spec: { containers: [container] } },
@@ -134,6 +140,25 @@ export const samples = {
       versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
     },
   },
+  validatingAdmissionPolicy: {
+    metadata: { name: 'web' },
+    spec: { matchConstraints: { resourceRules: [gadgetRule] }, validations: [{ expression: 'object.spec.size > 1' }] },
+  },
+  validatingAdmissionPolicyBinding: {
+    metadata: { name: 'web' },
+    spec: { policyName: 'web', validationActions: ['Deny'] },
+  },
+  mutatingAdmissionPolicy: {
+    metadata: { name: 'web' },
+    spec: {
+      matchConstraints: { resourceRules: [gadgetRule] },
+      mutations: [
+        { patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/spec/size"}]' } },
+      ],
+      reinvocationPolicy: 'Never',
+    },
+  },
+  mutatingAdmissionPolicyBinding: { metadata: { name: 'web' }, spec: { policyName: 'web' } },
   flowSchema: {
     metadata: { name: 'web' },
     spec: { priorityLevelConfiguration: { name: 'global-default' }, matchingPrecedence: 1000 },

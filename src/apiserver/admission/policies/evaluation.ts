@@ -2,6 +2,7 @@
  * Runs the expressions of a policy on one request, within its budgets.
  * Source: k8s.io/apiserver/pkg/admission/plugin/cel (activation.go, composition.go, condition.go).
  */
+import { setImmediate } from 'node:timers/promises';
 import { costPerCallMax } from '#machinery/cel/environment.ts';
 import { CelBudget, CostExceeded, type Bindings } from '#machinery/cel/evaluate.ts';
 import { AuthorizerValue, ResourceCheck, Unanswered } from '#machinery/cel/library/authorizer.ts';
@@ -17,6 +18,9 @@ export const policyCostMax = 10_000_000;
 export const conditionsCostMax = 2_500_000;
 /** Questions for the authorizer that one expression may wait for; what they cost bounds them before. */
 const questionsMax = 64;
+
+/** What may be spent in one turn of the event loop: some 50 ms. Others have theirs in between. */
+const costPerTurnMax = 250_000;
 
 export const outOfBudget =
   'validation failed due to running out of cost budget, no further validation rules will be run';
@@ -47,6 +51,7 @@ export class Evaluation {
   readonly #answers: AuthorizerAnswers | undefined;
   readonly #variables = new Map<string, { readonly value: CelValue } | { readonly failure: CelError }>();
   #left: number;
+  #spentThisTurn = 0;
 
   constructor(inputs: Inputs, costMax: number) {
     this.#left = costMax;
@@ -82,13 +87,19 @@ export class Evaluation {
         outcome = { error: `expression '${source}' resulted in error: ${error.message}` };
       }
       this.#spend(budget, limit);
+      if (this.#spentThisTurn > costPerTurnMax) {
+        this.#spentThisTurn = 0;
+        await setImmediate();
+      }
       return outcome;
     }
   }
 
   #spend(budget: CelBudget, limit: number): void {
     const exceeded = budget.left < 0 && limit < costPerCallMax;
-    this.#left -= limit - Math.max(budget.left, 0);
+    const cost = limit - Math.max(budget.left, 0);
+    this.#left -= cost;
+    this.#spentThisTurn += cost;
     if (exceeded || this.#left < 0) throw new OutOfBudget();
   }
 

@@ -150,7 +150,12 @@ export async function openApi(options: OpenApiOptions): Promise<OpenedApi> {
         : []),
       rbacEscalation(access),
       certificates({ authorizer: access.authorizer, clock }),
-      ...admissionPolicies({ registry, catalog: () => api.catalog, authorizer: access.authorizer }),
+      ...admissionPolicies({
+        registry,
+        catalog: () => api.catalog,
+        authorizer: access.authorizer,
+        metrics: options.metrics,
+      }),
       ...admissionWebhooks({
         registry,
         catalog: () => api.catalog,

@@ -154,6 +154,15 @@ test('reason, message and messageExpression shape the refusal; Warn and Audit le
     },
   ]);
   assert.equal(annotations['messages/who'], 'a is 2');
+  const { text: counted } = await api.send('GET', '/metrics');
+  for (const [action, count] of [
+    ['warn', 1],
+    ['audit', 1],
+    ['deny', 4],
+  ] as const) {
+    const labels = `policy="messages",policy_binding="messages-binding",error_type="invalid_error",enforcement_action="${action}"`;
+    assert.ok(counted.includes(`apiserver_validating_admission_policy_check_total{${labels}} ${count}\n`), action);
+  }
   await api.json('PATCH', `${bindings}/messages-binding`, { spec: { validationActions: ['Deny'] } }, merge);
   await api.json('PATCH', `${policies}/messages`, { spec: { failurePolicy: 'Ignore' } }, merge);
   await api.json('POST', configMaps(ns), configMap('errors-are-ignored', { d: '' }));
@@ -500,6 +509,9 @@ test('mutating policies add fields by configuration and by patch, in their order
   assert.deepEqual(made.metadata?.labels, { by: 'policy' });
   assert.equal(Object.keys(made.metadata?.annotations ?? {})[0], 'example.com/by');
   assert.deepEqual(await api.json('GET', `${configMaps(ns)}/a`), made);
+  const { text } = await api.send('GET', '/metrics');
+  const labels = 'policy="adding",policy_binding="adding-binding",error_type="no_error"';
+  assert.ok(text.includes(`apiserver_mutating_admission_policy_check_total{${labels}} 3\n`));
 });
 
 test('a list of containers is merged by its keys, and defaults are set in what was added', async () => {

@@ -10,6 +10,7 @@ import { CelError, fromJson, type CelValue } from '#machinery/cel/values.ts';
 import type { ApiObject } from '#machinery/object.ts';
 import type { Attributes } from '../../request.ts';
 import type { Expression, NamedExpression } from './compiled-policy.ts';
+import { OutOfBudget } from './out-of-budget.ts';
 import type { SeenRequest } from './seen-request.ts';
 import type { AuthorizerAnswers } from './verdicts.ts';
 
@@ -22,17 +23,6 @@ const questionsMax = 64;
 /** What may be spent in one turn of the event loop: some 50 ms. Others have theirs in between. */
 const costPerTurnMax = 250_000;
 
-export const outOfBudget =
-  'validation failed due to running out of cost budget, no further validation rules will be run';
-
-/** The budget of a whole policy is used up: none of its results count. */
-export class OutOfBudget extends Error {
-  constructor() {
-    super(outOfBudget);
-    this.name = 'OutOfBudget';
-  }
-}
-
 export interface Inputs extends SeenRequest {
   readonly attributes: Attributes;
   /** Undefined where the policy has no params, null where there are none. */
@@ -43,7 +33,8 @@ export interface Inputs extends SeenRequest {
   readonly answers: AuthorizerAnswers | undefined;
 }
 
-export type Outcome = { readonly value: CelValue } | { readonly error: string };
+/** How long it took goes with it, waits for the authorizer included. */
+export type Outcome = { readonly seconds: number } & ({ readonly value: CelValue } | { readonly error: string });
 
 /** Expressions evaluated one after the other; the variables of the policy are evaluated once for all of them. */
 export class Evaluation {
@@ -71,11 +62,12 @@ export class Evaluation {
 
   /** Throws OutOfBudget. */
   async run({ source, program, problem }: Expression): Promise<Outcome> {
-    if (program === undefined) return { error: `compilation error: ${problem ?? ''}` };
+    if (program === undefined) return { error: `compilation error: ${problem ?? ''}`, seconds: 0 };
+    const started = performance.now();
     for (let asked = 0; ; asked++) {
       const limit = Math.min(costPerCallMax, this.#left);
       const budget = new CelBudget(limit);
-      let outcome: Outcome;
+      let outcome: { readonly value: CelValue } | { readonly error: string };
       try {
         outcome = { value: program.evaluate(this.#bindings, budget) };
       } catch (error) {
@@ -87,11 +79,12 @@ export class Evaluation {
         outcome = { error: `expression '${source}' resulted in error: ${error.message}` };
       }
       this.#spend(budget, limit);
+      const seconds = (performance.now() - started) / 1000;
       if (this.#spentThisTurn > costPerTurnMax) {
         this.#spentThisTurn = 0;
         await setImmediate();
       }
-      return outcome;
+      return { ...outcome, seconds };
     }
   }
 

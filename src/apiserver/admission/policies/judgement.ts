@@ -1,7 +1,8 @@
 /** What a validating policy says of one request. Source: k8s.io/apiserver/pkg/admission/plugin/policy/validating (validator.go). */
 import type { CompiledAnnotation, CompiledValidatingPolicy, CompiledValidation } from './validation-policy.ts';
-import { Evaluation, OutOfBudget, policyCostMax, type Inputs, type Outcome } from './evaluation.ts';
+import { Evaluation, policyCostMax, type Inputs, type Outcome } from './evaluation.ts';
 import { conditionsMet } from './match-conditions.ts';
+import { OutOfBudget } from './out-of-budget.ts';
 
 const messageBytesMax = 5 * 1024;
 
@@ -10,16 +11,19 @@ export interface Denial {
   readonly index: number;
   readonly message: string;
   readonly reason: string | undefined;
+  readonly seconds: number;
 }
 
 export interface Judgement {
   readonly denials: readonly Denial[];
+  /** Validations that failed, of a policy that lets that pass. */
+  readonly ignored: readonly Denial[];
   readonly annotations: readonly { readonly key: string; readonly value: string }[];
   /** Annotations that could not be made, where that is a failure: refused whatever the binding's actions are. */
   readonly annotationErrors: readonly string[];
 }
 
-const nothing: Judgement = { denials: [], annotations: [], annotationErrors: [] };
+const nothing: Judgement = { denials: [], ignored: [], annotations: [], annotationErrors: [] };
 
 export async function judge(
   policy: CompiledValidatingPolicy,
@@ -27,14 +31,16 @@ export async function judge(
   failurePolicy: string | undefined,
 ): Promise<Judgement> {
   const fails = failurePolicy !== 'Ignore';
-  const failed = (message: string): Judgement =>
-    fails ? { ...nothing, denials: [{ index: 0, message, reason: undefined }] } : nothing;
+  const failed = (message: string): Judgement => ({
+    ...nothing,
+    [fails ? 'denials' : 'ignored']: [{ index: 0, message, reason: undefined, seconds: 0 }],
+  });
   const conditions = await conditionsMet(policy.matchConditions, inputs, failurePolicy);
   if (conditions.is === 'failed') return failed(conditions.message);
   if (conditions.is === 'unmet') return nothing;
   try {
-    const denials = await denialsOf(policy.validations, inputs, fails);
-    return { denials, ...(await annotationsOf(policy.annotations, inputs, fails)) };
+    const judged = await denialsOf(policy.validations, inputs, fails);
+    return { ...judged, ...(await annotationsOf(policy.annotations, inputs, fails)) };
   } catch (error) {
     if (!(error instanceof OutOfBudget)) throw error;
     return failed(error.message);
@@ -45,18 +51,21 @@ async function denialsOf(
   validations: readonly CompiledValidation[],
   inputs: Inputs,
   fails: boolean,
-): Promise<readonly Denial[]> {
+): Promise<Pick<Judgement, 'denials' | 'ignored'>> {
   const evaluation = new Evaluation(inputs, policyCostMax);
   const outcomes: Outcome[] = [];
   for (const { check } of validations) outcomes.push(await evaluation.run(check));
   // Messages may not ask the authorizer, and share what is left.
   const telling = new Evaluation({ ...inputs, answers: undefined }, evaluation.left);
   const denials: Denial[] = [];
+  const ignored: Denial[] = [];
+  const failed = fails ? denials : ignored;
   let outOfBudget: string | undefined;
   for (const [index, validation] of validations.entries()) {
     const outcome = outcomes[index]!;
+    const { seconds } = outcome;
     if ('error' in outcome) {
-      if (fails) denials.push({ index, message: outcome.error, reason: undefined });
+      failed.push({ index, message: outcome.error, reason: undefined, seconds });
       continue;
     }
     if (outcome.value === true) continue;
@@ -70,10 +79,10 @@ async function denialsOf(
       }
     }
     if (outOfBudget === undefined) {
-      denials.push({ index, message: messageOf(validation, told), reason: validation.reason });
-    } else if (fails) denials.push({ index, message: outOfBudget, reason: undefined });
+      denials.push({ index, message: messageOf(validation, told), reason: validation.reason, seconds });
+    } else failed.push({ index, message: outOfBudget, reason: undefined, seconds });
   }
-  return denials;
+  return { denials, ignored };
 }
 
 function messageOf({ check, message }: CompiledValidation, told: Outcome | undefined): string {

@@ -1,5 +1,6 @@
 import type { NamedExpression } from './compiled-policy.ts';
-import { conditionsCostMax, Evaluation, OutOfBudget, type Inputs } from './evaluation.ts';
+import { conditionsCostMax, Evaluation, type Inputs } from './evaluation.ts';
+import { OutOfBudget } from './out-of-budget.ts';
 
 export type ConditionResult =
   | { readonly is: 'met' }

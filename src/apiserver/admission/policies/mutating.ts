@@ -12,12 +12,14 @@ import type { RequestContext } from '../../request.ts';
 import type { AdmissionRequest } from '../admission.ts';
 import { changedObject, kindOf } from '../changed-object.ts';
 import { CompiledPolicies } from './compiled-policy.ts';
-import { Evaluation, OutOfBudget, policyCostMax } from './evaluation.ts';
+import { Evaluation, policyCostMax } from './evaluation.ts';
 import { conditionsMet } from './match-conditions.ts';
 import { matchedKind } from './matching.ts';
 import { compileMutating, type CompiledMutation } from './mutation-policy.ts';
-import { Occasion, type PolicyDependencies } from './occasion.ts';
+import type { MeasuredDependencies } from './metrics.ts';
+import { Occasion } from './occasion.ts';
 import { collectParams, ConfigurationError, paramKindOf } from './params.ts';
+import { OutOfBudget } from './out-of-budget.ts';
 import { configured, jsonPatched, PatchError } from './patches.ts';
 import type { Hook } from './policy-index.ts';
 import { guiseOf, seenRequest } from './seen-request.ts';
@@ -53,7 +55,7 @@ export async function mutateByPolicies(
   hooks: readonly MutatingHook[],
   request: Mutable,
   context: RequestContext,
-  from: PolicyDependencies,
+  from: MeasuredDependencies,
 ): Promise<ApiObject> {
   const occasion = new Occasion(request, context, from);
   const failures: Failure[] = [];
@@ -73,7 +75,7 @@ export async function mutateByPolicies(
 async function collect(
   hook: MutatingHook,
   occasion: Occasion,
-  from: PolicyDependencies,
+  from: MeasuredDependencies,
   invocations: Invocation[],
   failures: Failure[],
 ): Promise<void> {
@@ -116,7 +118,7 @@ async function invokeAll(
   invocations: readonly Invocation[],
   request: Mutable,
   occasion: Occasion,
-  from: PolicyDependencies,
+  from: MeasuredDependencies,
   failures: Failure[],
 ): Promise<ApiObject> {
   const { reinvocation } = request;
@@ -158,10 +160,10 @@ async function invokeAll(
 
 /** Undefined if its conditions are not met. */
 async function invoke(
-  { hook, matched, param }: Invocation,
+  { hook, bindingName, matched, param }: Invocation,
   request: Mutable,
   occasion: Occasion,
-  from: PolicyDependencies,
+  from: MeasuredDependencies,
 ): Promise<{ readonly object: ApiObject; readonly errors: readonly string[] } | undefined> {
   const { policy } = hook;
   const compiled = compiledPolicies.of(policy);
@@ -182,12 +184,16 @@ async function invoke(
   const errors: string[] = [];
   let object = before;
   for (const mutation of compiled.mutations) {
+    const started = performance.now();
+    let failure: string | undefined;
     try {
       object = await mutated(mutation, object, new Evaluation({ ...inputs, object }, policyCostMax), matched);
     } catch (error) {
       if (!(error instanceof PatchError) && !(error instanceof OutOfBudget)) throw error;
-      errors.push(error.message);
+      failure = error.message;
+      errors.push(failure);
     }
+    from.policyMetrics.mutated(hook.name, bindingName, failure, (performance.now() - started) / 1000);
   }
   return { object: object === before ? request.object : await guise.takeBack(object, request.object), errors };
 }

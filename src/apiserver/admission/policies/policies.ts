@@ -2,7 +2,9 @@ import { MutatingAdmissionPolicyBinding } from '#api/admissionregistration/mutat
 import { MutatingAdmissionPolicy } from '#api/admissionregistration/mutating-admission-policy.ts';
 import { ValidatingAdmissionPolicyBinding } from '#api/admissionregistration/validating-admission-policy-binding.ts';
 import { ValidatingAdmissionPolicy } from '#api/admissionregistration/validating-admission-policy.ts';
+import type { Metrics } from '#lib/metrics.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../admission.ts';
+import { policyMetrics, type MeasuredDependencies } from './metrics.ts';
 import type { PolicyDependencies } from './occasion.ts';
 import { PolicyIndex } from './policy-index.ts';
 import { policyWriterRights } from './writer-rights.ts';
@@ -22,7 +24,7 @@ const isExempt = ({ attributes: { kind } }: AdmissionRequest) =>
  * Rules on what may be stored that users write in CEL. Where no policy is bound, nothing is loaded and nothing done.
  * Source: https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
  */
-function validatingAdmissionPolicies(from: PolicyDependencies): AdmissionPlugin {
+function validatingAdmissionPolicies(from: MeasuredDependencies): AdmissionPlugin {
   const kinds = { policies: ValidatingAdmissionPolicy, bindings: ValidatingAdmissionPolicyBinding };
   const index = new PolicyIndex(from.registry, kinds);
   return {
@@ -38,7 +40,7 @@ function validatingAdmissionPolicies(from: PolicyDependencies): AdmissionPlugin 
 }
 
 /** The same for changes to what is about to be stored. */
-function mutatingAdmissionPolicies(from: PolicyDependencies): AdmissionPlugin {
+function mutatingAdmissionPolicies(from: MeasuredDependencies): AdmissionPlugin {
   const kinds = { policies: MutatingAdmissionPolicy, bindings: MutatingAdmissionPolicyBinding };
   const index = new PolicyIndex(from.registry, kinds);
   return {
@@ -55,8 +57,9 @@ function mutatingAdmissionPolicies(from: PolicyDependencies): AdmissionPlugin {
 }
 
 /** In upstream's order: what is changed is then judged. */
-export const admissionPolicies = (from: PolicyDependencies): readonly AdmissionPlugin[] => [
-  mutatingAdmissionPolicies(from),
-  policyWriterRights(from),
-  validatingAdmissionPolicies(from),
-];
+export function admissionPolicies(
+  options: PolicyDependencies & { readonly metrics: Metrics | undefined },
+): readonly AdmissionPlugin[] {
+  const from = { ...options, policyMetrics: policyMetrics(options.metrics) };
+  return [mutatingAdmissionPolicies(from), policyWriterRights(from), validatingAdmissionPolicies(from)];
+}

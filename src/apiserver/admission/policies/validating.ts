@@ -11,7 +11,8 @@ import type { AdmissionRequest } from '../admission.ts';
 import { CompiledPolicies } from './compiled-policy.ts';
 import { judge, type Denial } from './judgement.ts';
 import { matchedKind } from './matching.ts';
-import { Occasion, type PolicyDependencies } from './occasion.ts';
+import type { MeasuredDependencies, PolicyMetrics } from './metrics.ts';
+import { Occasion } from './occasion.ts';
 import { collectParams, ConfigurationError, paramKindOf } from './params.ts';
 import type { BoundTo, Hook } from './policy-index.ts';
 import { guiseOf, seenRequest, type SeenRequest } from './seen-request.ts';
@@ -29,7 +30,7 @@ export async function validateByPolicies(
   hooks: readonly ValidatingHook[],
   request: AdmissionRequest,
   context: RequestContext,
-  from: PolicyDependencies,
+  from: MeasuredDependencies,
 ): Promise<void> {
   const occasion = new Occasion(request, context, from);
   const refusals: { readonly message: string; readonly reason: string | undefined }[] = [];
@@ -45,10 +46,10 @@ export async function validateByPolicies(
 interface Hearing {
   readonly occasion: Occasion;
   readonly context: RequestContext;
-  readonly from: PolicyDependencies;
+  readonly from: MeasuredDependencies;
 }
 
-type Refused = Omit<Denial, 'index'>;
+type Refused = Pick<Denial, 'message' | 'reason'>;
 
 async function heard(hook: ValidatingHook, matched: Kind, hearing: Hearing): Promise<readonly Refused[]> {
   const { policy, name } = hook;
@@ -88,12 +89,16 @@ async function heard(hook: ValidatingHook, matched: Kind, hearing: Hearing): Pro
         };
         const judgement = await judge(compiled, inputs, policy.spec.failurePolicy);
         for (const denial of judgement.denials) {
-          act(bound, name, denial, context);
+          act(bound, name, denial, context, from.policyMetrics);
           if (bound.binding.spec.validationActions?.includes('Deny') === true) {
             refused.push({ message: `${by}: ${denial.message}`, reason: denial.reason });
           }
         }
+        for (const { message, seconds } of judgement.ignored) {
+          from.policyMetrics.validated(name, bound.name, message, 'allow', seconds);
+        }
         for (const message of judgement.annotationErrors) {
+          from.policyMetrics.validated(name, bound.name, message, 'deny', 0);
           refused.push({ message: `${by}: ${message}`, reason: undefined });
         }
         for (const { key, value } of judgement.annotations) {
@@ -115,10 +120,15 @@ async function heard(hook: ValidatingHook, matched: Kind, hearing: Hearing): Pro
 function act(
   { binding, name }: BoundTo<ValidatingAdmissionPolicyBinding>,
   policy: string,
-  { index, message }: Denial,
+  { index, message, seconds }: Denial,
   context: RequestContext,
+  metrics: PolicyMetrics,
 ): void {
   const { validationActions = [] } = binding.spec;
+  for (const action of ['Deny', 'Warn', 'Audit'] as const) {
+    if (!validationActions.includes(action)) continue;
+    metrics.validated(policy, name, message, action.toLowerCase() as Lowercase<typeof action>, seconds);
+  }
   if (validationActions.includes('Warn')) {
     context.warn(`Validation failed for ValidatingAdmissionPolicy '${policy}' with binding '${name}': ${message}`);
   }

@@ -308,6 +308,67 @@ test('policies look at custom resources in any of their versions, and take them 
   assert.equal(await code('v2', 'other', 2), 201);
 });
 
+test('kinds with several versions are looked at, and changed, in the version that is matched', async () => {
+  const { ns, only } = await namespaced('versions');
+  const rule = { apiGroups: ['autoscaling'], operations: ['CREATE'], resources: ['horizontalpodautoscalers'] };
+  const inV1 = { ...rule, apiVersions: ['v1'] };
+  const inV2 = { ...rule, apiVersions: ['v2'] };
+  const old = [
+    { expression: 'object.apiVersion == "autoscaling/v1" && object.spec.targetCPUUtilizationPercentage < 90' },
+  ];
+  await bind(policy('versions-v1', only, { validations: old }, inV1));
+  const now = [{ expression: 'object.apiVersion == "autoscaling/v2" && size(object.spec.metrics) == 1' }];
+  await bind(policy('versions-v2', only, { validations: now }, inV2));
+  await bindMutator(mutator('versions', only, [apply('Object{spec: Object.spec{minReplicas: 2}}')], {}, inV1));
+  const spec = { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' }, maxReplicas: 5 };
+  const target = (averageUtilization: number) => ({ type: 'Utilization', averageUtilization });
+  const make = async (version: string, name: string, utilization: number) => {
+    const metrics = [{ type: 'Resource', resource: { name: 'cpu', target: target(utilization) } }];
+    const own = version === 'v1' ? { targetCPUUtilizationPercentage: utilization } : { metrics };
+    const body = { apiVersion: `autoscaling/${version}`, kind: 'HorizontalPodAutoscaler', metadata: { name } };
+    const autoscalers = `/apis/autoscaling/${version}/namespaces/${ns}/horizontalpodautoscalers`;
+    const reply = await api.send('POST', autoscalers, { ...body, spec: { ...spec, ...own } });
+    return reply.code === 201 ? (reply.body as { spec: { minReplicas: number } }).spec.minReplicas : reply.code;
+  };
+  assert.equal(await make('v1', 'a', 50), 2);
+  assert.equal(await make('v2', 'b', 50), 2);
+  assert.equal(await make('v1', 'c', 95), 422);
+  assert.equal(await make('v2', 'c', 95), 422);
+});
+
+test('namespaces, and what is asked of running pods, are looked at too', async () => {
+  const { ns, only } = await namespaced('connecting');
+  const { namespaceSelector } = only as { namespaceSelector: Open };
+  const onNamespaces = { apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['namespaces'] };
+  const validations = [
+    {
+      expression:
+        'request.namespace == object.metadata.name && namespaceObject == null && !has(object.metadata.annotations)',
+    },
+  ];
+  await bind(policy('namespaces', { namespaceSelector }, { validations }, onNamespaces));
+  const annotated = { metadata: { annotations: { a: 'b' } } };
+  const labelled = { metadata: { labels: { a: 'b' } } };
+  assert.equal((await api.send('PATCH', `/api/v1/namespaces/${ns}`, annotated, merge)).code, 422);
+  assert.equal((await api.send('PATCH', `/api/v1/namespaces/${ns}`, labelled, merge)).code, 200);
+  const exec = { apiGroups: [''], apiVersions: ['v1'], operations: ['CONNECT'], resources: ['pods/exec'] };
+  const noShells = [
+    { expression: "object.kind != 'PodExecOptions' || !('sh' in object.command)", message: 'no shells' },
+  ];
+  await bind(policy('no-shells', only, { validations: noShells }, exec));
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'c', image: 'i' }] },
+  };
+  await api.json('POST', `/api/v1/namespaces/${ns}/pods`, pod);
+  const run = (command: string) =>
+    api.send('POST', `/api/v1/namespaces/${ns}/pods/p/exec?command=${command}&stdout=true`);
+  assert.match(refusalOf(await run('sh')).message ?? '', /no shells$/);
+  assert.doesNotMatch((await run('ls')).text, /no shells/);
+});
+
 test('expressions ask what the caller may do, and scaling is looked at as the Scale it is', async () => {
   const { ns, only } = await namespaced('asking');
   const validations = [

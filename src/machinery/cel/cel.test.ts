@@ -108,6 +108,8 @@ test('what a schema says is checked before anything runs, and told with its plac
   assert.equal(said('self.foo == 1'), "ERROR: <input>:1:5: undefined field 'foo'\n | self.foo == 1\n | ....^");
   assert.match(said('self.replicas == "1"'), /found no matching overload for '_==_' applied to '\(int, string\)'/);
   assert.match(said('self.ports.all(p, p.prot > 1)'), /<input>:1:20: undefined field 'prot'/);
+  assert.equal(said('self.ports[0] == null && null != self.at && self != null'), 'fine');
+  assert.match(said('self.replicas == null'), /found no matching overload for '_==_' applied to '\(int, null_type\)'/);
   assert.match(said('nope > 1'), /undeclared reference to 'nope' \(in container ''\)/);
   assert.match(said('self.name.frob()'), /undeclared reference to 'frob'/);
   assert.equal(said('self.name'), 'must evaluate to bool');

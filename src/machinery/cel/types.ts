@@ -93,6 +93,15 @@ export function typeText(type: Type): string {
 
 const isDyn = (type: Type) => type.kind === 'simple' && type.name === 'dyn';
 
+const isNull = (type: Type) => type.kind === 'simple' && type.name === 'null_type';
+const neverNull = new Set(['bool', 'int', 'uint', 'double', 'string', 'bytes']);
+/** Structs, times and values of libraries may be null; lists, maps and scalars never are. */
+const isNullable = (type: Type) =>
+  type.kind === 'object' ||
+  type.kind === 'built' ||
+  type.kind === 'optional' ||
+  (type.kind === 'simple' && !neverNull.has(type.name));
+
 /** Of the elements of an empty list, and of an empty map's: whatever is wanted of them. */
 export const open: Type = { kind: 'parameter', name: '_' };
 
@@ -110,6 +119,7 @@ export function fits(wanted: Type, given: Type, bound: Map<string, Type>): boole
     return true;
   }
   if (isDyn(wanted) || isDyn(given) || given.kind === 'parameter') return true;
+  if ((isNull(given) && isNullable(wanted)) || (isNull(wanted) && isNullable(given))) return true;
   if (wanted.kind !== given.kind) {
     // A struct is a map of whatever, and what an expression builds is a struct.
     const loose = (type: Type) => type.kind === 'object' || type.kind === 'built' || type.kind === 'map';

@@ -77,6 +77,7 @@ const cases: readonly (readonly [make: Make, without: number, most: number, with
   [array('int-or-string', 'self.all(x, true)'), 4_718_591, 10, 32],
   [array('int-or-string', 'self[0] == 5'), 3, 10, 3],
   [array('boolean', 'self[0] == false'), 2, 25, 2],
+  [array(object, 'self[0] == null'), 2, 422, 2],
   [array({ type: 'array', items: { type: 'number' } }, 'self[0][0] == -1.0'), 3, 51, 3],
   [array({ type: 'object', additionalProperties: { type: 'number' } }, 'self.all(x, x.y == 25.2)'), 6_291_452, 12, 74],
   [array({ type: 'object', additionalProperties: { type: 'number' } }, 'self[0].x > 2.0'), 4, 3_000, 4],

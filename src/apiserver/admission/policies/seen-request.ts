@@ -84,7 +84,10 @@ function kindOfBody({ attributes, operation }: AdmissionRequest, kind: Kind, bod
 /** Absent where Go leaves out what is empty. Source: k8s.io/apiserver/pkg/admission/plugin/cel (CreateAdmissionRequest). */
 function requestValue(request: AdmissionRequest, matched: Kind, body: ApiObject | undefined) {
   const { attributes, operation, dryRun } = request;
-  const { kind = matched, user, name = '', namespace = '', subresource = '', verb } = attributes;
+  const { kind = matched, user, name = '', subresource = '', verb } = attributes;
+  // A namespace that is there is within itself.
+  const isNamespace = kind.group === '' && kind.plural === 'namespaces' && operation !== 'CREATE';
+  const namespace = isNamespace ? name : (attributes.namespace ?? '');
   const resourceOf = ({ group, version, plural }: Kind) => ({ group, version, resource: plural });
   const { username, uid = '', groups, extra = {} } = user;
   const options = verb === 'patch' ? 'PatchOptions' : operation === 'CONNECT' ? undefined : optionsKinds[operation];

@@ -374,7 +374,7 @@ test('expressions ask what the caller may do, and scaling is looked at as the Sc
   const validations = [
     {
       expression:
-        "authorizer.group('').resource('configmaps').namespace('kube-system').check('delete').allowed() && authorizer.requestResource.check('frob').allowed()",
+        "authorizer.group('').resource('configmaps').namespace('kube-system').check('delete').allowed() && variables.may",
       message: 'may not',
     },
     {
@@ -382,7 +382,8 @@ test('expressions ask what the caller may do, and scaling is looked at as the Sc
         "!authorizer.serviceAccount('default', 'default').path('/secret').check('get').allowed() && !authorizer.requestResource.check('get').errored()",
     },
   ];
-  await bind(policy('asking', only, { validations }));
+  const variables = [{ name: 'may', expression: "authorizer.requestResource.check('frob').allowed()" }];
+  await bind(policy('asking', only, { variables, validations }));
   assert.equal((await api.send('POST', configMaps(ns), configMap('a'))).code, 201);
   const role = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: 'maps' } };
   const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${ns}`;

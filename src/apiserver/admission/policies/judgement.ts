@@ -56,7 +56,7 @@ async function denialsOf(
   const outcomes: Outcome[] = [];
   for (const { check } of validations) outcomes.push(await evaluation.run(check));
   // Messages may not ask the authorizer, and share what is left.
-  const telling = new Evaluation({ ...inputs, answers: undefined }, evaluation.left);
+  let telling: Evaluation | undefined;
   const denials: Denial[] = [];
   const ignored: Denial[] = [];
   const failed = fails ? denials : ignored;
@@ -72,6 +72,7 @@ async function denialsOf(
     let told: Outcome | undefined;
     if (validation.messageExpression !== undefined && outOfBudget === undefined) {
       try {
+        telling ??= new Evaluation({ ...inputs, answers: undefined }, evaluation.left);
         told = await telling.run(validation.messageExpression);
       } catch (error) {
         if (!(error instanceof OutOfBudget)) throw error;
@@ -97,6 +98,7 @@ async function annotationsOf(
   inputs: Inputs,
   fails: boolean,
 ): Promise<Pick<Judgement, 'annotations' | 'annotationErrors'>> {
+  if (annotations.length === 0) return { annotations: [], annotationErrors: [] };
   const evaluation = new Evaluation(inputs, policyCostMax);
   const made: { key: string; value: string }[] = [];
   const errors: string[] = [];

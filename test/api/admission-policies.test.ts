@@ -586,7 +586,7 @@ test('a list of containers is merged by its keys, and defaults are set in what w
   ];
   await bindMutator(mutator('sidecars', only, [apply(sidecar)], { matchConditions }, rule));
   interface Pod {
-    readonly spec: { readonly initContainers: readonly Open[]; readonly containers: readonly Open[] };
+    readonly spec: { readonly initContainers: readonly Open[]; readonly volumes: readonly { readonly name: string }[] };
   }
   const { spec } = await api.json<Pod>('POST', `/api/v1/namespaces/${ns}/pods`, {
     apiVersion: 'v1',
@@ -599,6 +599,13 @@ test('a list of containers is merged by its keys, and defaults are set in what w
     ['first', 'side'],
   );
   assert.equal(spec.initContainers[1]?.['imagePullPolicy'], 'IfNotPresent');
+  // The plugins that every server runs see the result once more: the newcomer has the account's token, from one volume.
+  const mounts = spec.initContainers[1]?.['volumeMounts'] as readonly { readonly name: string }[];
+  assert.deepEqual(
+    mounts.map(({ name }) => name),
+    spec.volumes.map(({ name }) => name),
+  );
+  assert.equal(spec.volumes.length, 1);
 });
 
 test('custom resources and scales are changed like everything else', async () => {

@@ -29,7 +29,7 @@ export interface WebhookCall {
   readonly query?: string;
 }
 
-/** No reply that counts: it could not be reached, did not answer in time, or answered with something else than 200. */
+/** No reply that counts: it could not be reached, did not answer in time, or answered with a status of failure. */
 export class WebhookFailure extends Error {
   /** Of an HTTP reply; 0 if there was none. */
   readonly status: number;
@@ -70,7 +70,10 @@ async function whereIs({ url, service }: WebhookClientConfig, registry: Registry
   if (url !== undefined) {
     const { hostname, port, pathname } = new URL(url);
     const host = hostname.replace(/^\[|\]$/g, '');
-    const address = { host: isIP(host) === 0 ? await resolveOnce(host) : host, port: port === '' ? 443 : Number(port) };
+    const address = {
+      host: isIP(host) === 0 ? await unlessAborted(resolveOnce(host), signal) : host,
+      port: port === '' ? 443 : Number(port),
+    };
     return { address, path: pathname, servername: host, url };
   }
   const { name = '', namespace = '', path = '/', port = 443 } = service ?? {};
@@ -81,6 +84,16 @@ async function whereIs({ url, service }: WebhookClientConfig, registry: Registry
   if (!isProxyable(address.host))
     throw new Error(`service ${JSON.stringify(name)} leads to an address that is not allowed`);
   return { address, path, servername, url: `https://${servername}:${port}${path}` };
+}
+
+/** A look-up cannot be stopped, but need not be waited for. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return Promise.race([
+    promise,
+    new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    }),
+  ]);
 }
 
 /** The body of the reply. Throws WebhookFailure, or the reason of `signal`. */
@@ -154,7 +167,7 @@ function post(
       });
       response.on('end', () => {
         const { statusCode = 0 } = response;
-        if (statusCode === 200) resolve(Buffer.concat(chunks));
+        if (statusCode >= 200 && statusCode < 300) resolve(Buffer.concat(chunks));
         else reject(new WebhookFailure(`it answered with status ${statusCode}`, statusCode));
       });
     });

@@ -40,3 +40,10 @@ test('parseJsonPath() says what it cannot read', () => {
     assert.throws(() => parseJsonPath(path), SyntaxError, path);
   }
 });
+
+test('a path that looks at everything many times over ends, and one nested without end is refused', () => {
+  const deep = { a: { a: { a: { a: { a: { a: { a: 1 } } } } } } };
+  assert.deepEqual(parseJsonPath('..'.repeat(90) + 'a').find(deep), []);
+  assert.throws(() => parseJsonPath('[?(@'.repeat(20) + ')]'.repeat(20)), /filters within each other/);
+  assert.throws(() => parseJsonPath('.a'.repeat(300)), /more than 200 steps/);
+});

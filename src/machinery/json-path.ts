@@ -13,35 +13,45 @@ type Step =
     }
   | { readonly is: 'all' }
   | { readonly is: 'descend' }
-  | { readonly is: 'filter'; readonly test: (value: unknown) => boolean };
+  | { readonly is: 'filter'; readonly test: Test };
+
+type Test = (value: unknown, budget: Budget) => boolean;
+
+/** Values that a search may still look at. */
+interface Budget {
+  left: number;
+}
 
 export interface JsonPath {
   /** What the path leads to, in document order; nothing where a step is missing. */
   find(value: unknown): readonly unknown[];
 }
 
-/** Steps of one path at most. */
-const stepsMax = 200;
+/** Steps of one path at most, and filters within filters. */
+const [stepsMax, filtersWithinMax] = [200, 8];
+/** Values that one search looks at; what lies beyond is not found. `....` alone would look at each many times over. */
+const valuesMax = 20_000;
 
 /** Throws a SyntaxError that says what cannot be read. */
 export function parseJsonPath(text: string): JsonPath {
-  const steps = parse(text);
-  return { find: (value) => follow(value, steps) };
+  const steps = parse(text, 0);
+  return { find: (value) => follow(value, steps, { left: valuesMax }) };
 }
 
-function parse(text: string): readonly Step[] {
+function parse(text: string, depth: number): readonly Step[] {
+  if (depth > filtersWithinMax) throw new SyntaxError(`more than ${filtersWithinMax} filters within each other`);
   const steps: Step[] = [];
   let rest = text.startsWith('$') || text.startsWith('@') ? text.slice(1) : text;
   while (rest !== '') {
     if (steps.length >= stepsMax) throw new SyntaxError(`a path of more than ${stepsMax} steps`);
-    const [step, length] = nextStep(rest, text);
+    const [step, length] = nextStep(rest, text, depth);
     if (step !== undefined) steps.push(step);
     rest = rest.slice(length);
   }
   return steps;
 }
 
-function nextStep(rest: string, text: string): readonly [Step | undefined, number] {
+function nextStep(rest: string, text: string, depth: number): readonly [Step | undefined, number] {
   if (rest.startsWith('..')) {
     return [{ is: 'descend' }, rest[2] === '[' ? 2 : 1];
   }
@@ -63,7 +73,7 @@ function nextStep(rest: string, text: string): readonly [Step | undefined, numbe
   }
   const end = closing(rest);
   if (end < 0) throw new SyntaxError(`unterminated array in ${JSON.stringify(text)}`);
-  return [bracketStep(rest.slice(1, end).trim(), text), end + 1];
+  return [bracketStep(rest.slice(1, end).trim(), text, depth), end + 1];
 }
 
 /** The index of the bracket that closes the first one. */
@@ -82,12 +92,12 @@ function closing(rest: string): number {
   return -1;
 }
 
-function bracketStep(inside: string, text: string): Step {
+function bracketStep(inside: string, text: string, depth: number): Step {
   if (inside === '*') return { is: 'all' };
   const quoted = /^(['"])(.*)\1$/s.exec(inside);
   if (quoted !== null) return { is: 'field', name: (quoted[2] ?? '').replaceAll(/\\(.)/g, '$1') };
   const filter = /^\?\((.*)\)$/s.exec(inside);
-  if (filter !== null) return { is: 'filter', test: filterOf(filter[1] ?? '', text) };
+  if (filter !== null) return { is: 'filter', test: filterOf((filter[1] ?? '').trim(), text, depth) };
   const slice = /^(-?\d+)?(:(-?\d+)?)?(:(-?\d+)?)?$/.exec(inside);
   if (slice === null || inside === '')
     throw new SyntaxError(`invalid array index ${JSON.stringify(inside)} in ${JSON.stringify(text)}`);
@@ -97,26 +107,26 @@ function bracketStep(inside: string, text: string): Step {
   return { is: 'index', from: number(slice[1]), to: number(slice[3]), by, one: slice[2] === undefined };
 }
 
-function filterOf(expression: string, text: string): (value: unknown) => boolean {
-  const parts = /^(.*?)\s*(==|!=|<=|>=|<|>)\s*(.*)$/s.exec(expression.trim());
-  if (parts === null) {
-    const path = parseJsonPath(expression.trim());
-    return (value) => path.find(value).length > 0;
+function filterOf(expression: string, text: string, depth: number): Test {
+  const operator = /==|!=|<=|>=|<|>/.exec(expression);
+  if (operator === null) {
+    const steps = parse(expression, depth + 1);
+    return (value, budget) => follow(value, steps, budget).length > 0;
   }
-  const [, left = '', operator = '', right = ''] = parts;
-  const [a, b] = [operand(left, text), operand(right, text)];
-  return (value) => compare(a(value), operator, b(value));
+  const [left, right] = [expression.slice(0, operator.index), expression.slice(operator.index + operator[0].length)];
+  const [a, b] = [operand(left.trim(), text, depth), operand(right.trim(), text, depth)];
+  return (value, budget) => compare(a(value, budget), operator[0], b(value, budget));
 }
 
-function operand(part: string, text: string): (value: unknown) => unknown {
+function operand(part: string, text: string, depth: number): (value: unknown, budget: Budget) => unknown {
   const quoted = /^(['"])(.*)\1$/s.exec(part);
   if (quoted !== null) return () => quoted[2];
   if (/^-?\d+(\.\d+)?$/.test(part)) return () => Number(part);
   if (part === 'true' || part === 'false') return () => part === 'true';
   if (!part.startsWith('@') && !part.startsWith('$'))
     throw new SyntaxError(`unexpected ${JSON.stringify(part)} in ${JSON.stringify(text)}`);
-  const path = parseJsonPath(part);
-  return (value) => path.find(value)[0];
+  const steps = parse(part, depth + 1);
+  return (value, budget) => follow(value, steps, budget)[0];
 }
 
 function compare(a: unknown, operator: string, b: unknown): boolean {
@@ -128,13 +138,22 @@ function compare(a: unknown, operator: string, b: unknown): boolean {
   return operator === '<' ? x < y : operator === '<=' ? x <= y : operator === '>' ? x > y : x >= y;
 }
 
-function follow(root: unknown, steps: readonly Step[]): readonly unknown[] {
+function follow(root: unknown, steps: readonly Step[], budget: Budget): readonly unknown[] {
   let values: readonly unknown[] = [root];
-  for (const step of steps) values = values.flatMap((value) => [...take(value, step)]);
+  for (const step of steps) {
+    const found: unknown[] = [];
+    for (const value of values) {
+      for (const each of take(value, step, budget)) {
+        if (--budget.left < 0) return [];
+        found.push(each);
+      }
+    }
+    values = found;
+  }
   return values;
 }
 
-function* take(value: unknown, step: Step): Iterable<unknown> {
+function* take(value: unknown, step: Step, budget: Budget): Iterable<unknown> {
   switch (step.is) {
     case 'field':
       if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, step.name)) {
@@ -147,11 +166,11 @@ function* take(value: unknown, step: Step): Iterable<unknown> {
     case 'descend':
       yield value;
       if (typeof value === 'object' && value !== null) {
-        for (const each of Object.values(value) as unknown[]) yield* take(each, step);
+        for (const each of Object.values(value) as unknown[]) yield* take(each, step, budget);
       }
       return;
     case 'filter':
-      if (Array.isArray(value)) for (const each of value as readonly unknown[]) if (step.test(each)) yield each;
+      if (Array.isArray(value)) for (const each of value as readonly unknown[]) if (step.test(each, budget)) yield each;
       return;
     case 'index':
       if (Array.isArray(value)) yield* takeIndex(value as readonly unknown[], step);

@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { badRequest, StatusError, tooManyRequests, type Status } from '#machinery/status-error.ts';
 import { parseYaml, type ParsedYaml } from '#machinery/yaml.ts';
 
-/** Bodies up to here are read where they are: that takes a few milliseconds at worst, less than asking a thread. */
-export const hereBytesMax = 4 * 1024;
+/** Bodies up to here are read where they are: that takes 25 ms at worst (deep nesting), mostly less than asking a thread. */
+export const hereBytesMax = 2 * 1024;
 /** How long a body may take to read. */
 export const yamlMsMax = 5_000;
 const waitingMax = 64;

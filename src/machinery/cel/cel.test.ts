@@ -153,3 +153,13 @@ test('hostile sources are refused and crash nothing', () => {
     { numRuns: 2_000 },
   );
 });
+
+test('a row of operators is as long as one likes where it is flat, and bounded where it is deep', () => {
+  assert.equal(run(`${'true && '.repeat(5_000)}true`), 'true');
+  assert.equal(run(`${'false || '.repeat(5_000)}1 < 2`), 'true');
+  assert.throws(() => run(`${'1 + '.repeat(5_000)}1`), /more than 1000 operators/);
+  assert.throws(
+    () => run(`[${'nobody, '.repeat(5_000)}1]`),
+    (error: Error) => error.message.length < 200_000,
+  );
+});

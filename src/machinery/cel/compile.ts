@@ -54,15 +54,23 @@ export function compileCel(source: string, environment: CelEnvironment, result: 
 }
 
 /** Source: github.com/google/cel-go/common (error.go). */
+/** Complaints that are told; the first ones say enough. Source: cel-go common/errors.go. */
+const complaintsMax = 100;
+/** Longer lines are shown around the place alone: each complaint has its own copy. */
+const [shownMax, shownBefore] = [1_000, 200];
+
 function pointed(source: string, complaints: readonly Complaint[]): string {
-  return complaints
-    .map(({ at, message }) => {
-      const before = source.slice(0, at).split('\n');
-      const [line, column] = [before.length, before.at(-1)!.length];
-      const text = source.split('\n')[line - 1] ?? '';
-      return `ERROR: <input>:${line}:${column + 1}: ${message}\n | ${text.replaceAll('\t', ' ')}\n | ${'.'.repeat(column)}^`;
-    })
-    .join('\n');
+  const lines = source.split('\n');
+  const told = complaints.slice(0, complaintsMax).map(({ at, message }) => {
+    let [line, column] = [0, at];
+    while (column > lines[line]!.length && line < lines.length - 1) column -= lines[line++]!.length + 1;
+    const text = lines[line]!;
+    const from = text.length > shownMax ? Math.max(0, column - shownBefore) : 0;
+    const shown = text.slice(from, from + shownMax).replaceAll('\t', ' ');
+    return `ERROR: <input>:${line + 1}:${column + 1}: ${message}\n | ${shown}\n | ${'.'.repeat(column - from)}^`;
+  });
+  const more = complaints.length - told.length;
+  return [...told, ...(more > 0 ? [`(and ${more} more errors)`] : [])].join('\n');
 }
 
 /** Declares variables of no known type. */

@@ -4,6 +4,8 @@ import { CelSyntaxError, type Entry, type Expr, type Item, type Macro, type Stru
 /** Characters of an expression, its nesting and its nodes: what is longer is refused before anything is done with it. */
 const sourceMax = 64 * 1024;
 const nestingMax = 250;
+/** Arithmetic and comparisons: a row of them is as deep as it is long. */
+const operatorsMax = 1_000;
 
 const reserved = new Set(
   'as break const continue else for function if import let loop package namespace return var void while'.split(' '),
@@ -30,6 +32,7 @@ class Parser {
   readonly #tokens: readonly Token[];
   #next = 0;
   #depth = 0;
+  #operators = 0;
 
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
@@ -60,17 +63,27 @@ class Parser {
   }
 
   #or(): Expr {
-    let left = this.#and();
-    for (let { at } = this.#token; this.#take('||'); at = this.#token.at)
-      left = { kind: 'or', left, right: this.#and(), at };
-    return left;
+    return this.#balanced('||', 'or', () => this.#and());
   }
 
   #and(): Expr {
-    let left = this.#binary(0);
-    for (let { at } = this.#token; this.#take('&&'); at = this.#token.at)
-      left = { kind: 'and', left, right: this.#binary(0), at };
-    return left;
+    return this.#balanced('&&', 'and', () => this.#binary(0));
+  }
+
+  /** Operands in a tree as flat as can be: however many there are, it is not deep. Source: cel-go parser/helper.go. */
+  #balanced(operator: string, kind: 'and' | 'or', operand: () => Expr): Expr {
+    const operands = [operand()];
+    const places: number[] = [];
+    for (let { at } = this.#token; this.#take(operator); at = this.#token.at) {
+      places.push(at);
+      operands.push(operand());
+    }
+    const tree = (from: number, to: number): Expr => {
+      if (from === to) return operands[from]!;
+      const middle = (from + to + 1) >> 1; // operands before it are on the left
+      return { kind, left: tree(from, middle - 1), right: tree(middle, to), at: places[middle - 1]! };
+    };
+    return tree(0, operands.length - 1);
   }
 
   #binary(level: number): Expr {
@@ -81,6 +94,8 @@ class Parser {
       const token = this.#token;
       const text = token.type === 'op' || (token.type === 'ident' && token.text === 'in') ? token.text : '';
       if (!operators.includes(text)) return left;
+      if (++this.#operators > operatorsMax)
+        throw new CelSyntaxError(token.at, `expression has more than ${operatorsMax} operators`);
       this.#next++;
       left = {
         kind: 'call',

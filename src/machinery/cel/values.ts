@@ -4,7 +4,11 @@ import type { Schema } from '../schema.ts';
 /** An evaluation that cannot go on; the text is what users read. */
 export class CelError extends Error {
   constructor(message: string) {
+    // Errors are values of the language, absorbed by the thousand; a stack, which nobody reads, would be most of their cost.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'CelError';
   }
 }

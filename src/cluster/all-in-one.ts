@@ -276,6 +276,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     log,
     controllers,
     queueMetrics: queueMetrics(metrics),
+    metrics,
     ...(options.rebalance === true ? { rebalance: { ...rebalanceDefaults, intervalMs: rebalanceMs } } : {}),
   });
   const loops = [

@@ -7,6 +7,7 @@ import type { Controller } from '#controllers/controller.ts';
 import { runControllers } from '#controllers/run-controllers.ts';
 import { abortController, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import type { Metrics } from '#lib/metrics.ts';
 import type { WorkQueueMetrics } from '#lib/work-queue.ts';
 import type { ProfileConfig } from '#scheduler/profile.ts';
 import type { RebalanceOptions } from '#scheduler/rebalance/plan-moves.ts';
@@ -23,6 +24,8 @@ export interface ControlPlaneOptions {
   readonly profiles?: readonly ProfileConfig[];
   /** Hears how the controllers' queues do. */
   readonly queueMetrics?: ((name: string) => WorkQueueMetrics) | undefined;
+  /** Where the scheduler tells how it does. */
+  readonly metrics?: Metrics | undefined;
   /** Moves pods to better nodes from time to time, within these bounds. */
   readonly rebalance?: RebalancePolicy;
   /** In [0, 1): for jitter. */
@@ -52,7 +55,7 @@ export class ControlPlane {
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
-    const { client, clock, log, random, profiles, seed } = options;
+    const { client, clock, log, random, profiles, seed, metrics } = options;
     const manager = client.as(managerUser);
     const scheduling = client.as(schedulerUser);
     this.caches = new SharedInformers({ client: manager, clock, log, ...(random === undefined ? {} : { random }) });
@@ -65,6 +68,7 @@ export class ControlPlane {
       clock,
       log: log.child({ area: 'scheduler' }),
       events: this.#schedulerEvents,
+      metrics,
       ...(profiles === undefined ? {} : { profiles }),
       ...(seed === undefined ? {} : { seed }),
     });

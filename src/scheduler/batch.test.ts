@@ -1,25 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '#api/core/pod.ts';
-import { BatchPlacer, pendingOf } from './batch.ts';
+import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
 import { needsLabels } from './demand.ts';
 import { NodeTable } from './node-table.ts';
 import { profileOf } from './profile.ts';
 import { Signatures } from './signature.ts';
 import { Random } from './testing/random.ts';
 import { boundTo, podOf, randomNode, randomPodSpec } from './testing/random-cluster.ts';
-import { ReferenceScheduler } from './testing/reference-scheduler.ts';
+import { ReferenceScheduler, type Outcome } from './testing/reference-scheduler.ts';
 
 /** More seeds for a longer look: `TUTTI_SEEDS=10000 node --test src/scheduler/batch.test.ts`. */
 const seeds = Number(process.env['TUTTI_SEEDS'] ?? 300);
 
 for (const packs of [false, true]) {
   test(`batches place exactly as one-by-one ${packs ? 'packing' : 'spreading'} does, on ${seeds} random clusters`, () => {
-    for (let seed = 1; seed <= seeds; seed++) compareWithReference(seed, packs);
+    const seen = new Set<string>();
+    for (let seed = 1; seed <= seeds; seed++) compareWithReference(seed, packs, seen);
+    assert.deepEqual([...seen].toSorted(), ['place', 'preempt', 'refuse', 'wait'], 'clusters are full enough');
   });
 }
 
-function compareWithReference(seed: number, packs: boolean): void {
+function compareWithReference(seed: number, packs: boolean, seen: Set<string>): void {
   const random = new Random(seed);
   const signatures = new Signatures();
   const table = new NodeTable(signatures, { seed });
@@ -37,13 +39,26 @@ function compareWithReference(seed: number, packs: boolean): void {
     labels: { app: random.pick(['a', 'b', 'c']) },
   }));
   const placed: { pod: Pod; nodeName: string }[] = [];
+  const waiting: Pod[] = [];
+  const { nominations, budgets } = placer.preemptor;
+  const budgetOf = (name: string) => {
+    const matchLabels = { app: name };
+    const allowed = random.below(4);
+    for (const { pod } of placed) budgets.seenEnding({ uid: pod.metadata?.uid ?? '', namespace: 'default' });
+    const status = { disruptionsAllowed: allowed, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
+    budgets.put({ metadata: { name, namespace: 'default' }, spec: { selector: { matchLabels } }, status });
+    reference.budgets.set(name, { matchLabels, allowed });
+  };
   for (let step = 0; step < 60; step++) {
     if (random.chance(8)) addNode(`node-${random.below(nodeCount + 2)}`);
     if (random.chance(20)) {
       const name = `node-${random.below(nodeCount)}`;
       table.removeNode(name);
       reference.nodes.delete(name);
+      nominations.nodeWent(name);
+      for (const [uid, { nodeName }] of reference.nominated) if (nodeName === name) reference.nominated.delete(uid);
     }
+    if (random.chance(15)) budgetOf(random.pick(['a', 'b']));
     if (random.chance(5) && placed.length > 0) {
       const { pod } = placed.splice(random.below(placed.length), 1)[0] ?? assert.fail();
       table.removePod(pod.metadata?.uid ?? '');
@@ -51,18 +66,31 @@ function compareWithReference(seed: number, packs: boolean): void {
     }
     if (random.chance(4) && placed.length > 0) {
       const { pod, nodeName } = random.pick(placed);
-      table.setPod(boundTo(pod, nodeName));
+      const startedAt = random.below(3) * 1000;
+      const resident = reference.pods.get(pod.metadata?.uid ?? '') ?? assert.fail();
+      resident.startedAt = startedAt;
+      table.setPod({ ...boundTo(pod, nodeName), status: { startTime: new Date(startedAt).toISOString() } });
     }
     const workload = random.pick(workloads);
-    const pod = podOf(workload.spec, undefined, workload.labels);
+    const retried =
+      waiting.length > 0 && random.chance(3) ? waiting.splice(random.below(waiting.length), 1)[0] : undefined;
+    const pod = retried ?? podOf(workload.spec, undefined, workload.labels);
     const expected = reference.decide(pod);
     const signature = signatures.of(pod, needsLabels(pod) || table.hasExclusive);
     const decision = placer.decide(pendingOf(pod, signature));
-    const actual = decision.do === 'place' ? decision.nodeName : undefined;
-    assert.equal(actual, expected, `seed ${seed}, step ${step}`);
+    const where = `seed ${seed}, step ${step}`;
+    assert.deepEqual(outcomeOf(decision), expected, where);
+    seen.add(decision.do);
     if (decision.do === 'place') placed.push({ pod, nodeName: decision.nodeName });
-    else checkFailure(decision.failure, reference.nodes.size, `seed ${seed}, step ${step}`);
+    else waiting.push(pod);
+    if (decision.do === 'refuse') checkFailure(decision.failure, reference.nodes.size, where);
   }
+}
+
+function outcomeOf(decision: Decision): Outcome {
+  if (decision.do === 'place') return { do: 'place', node: decision.nodeName };
+  if (decision.do !== 'preempt') return { do: decision.do };
+  return { do: 'preempt', node: decision.nodeName, victims: decision.victims.map(({ uid }) => uid) };
 }
 
 function checkFailure(

@@ -2,8 +2,11 @@ import type { Pod } from '#api/core/pod.ts';
 import { pinOf } from './demand.ts';
 import { Evaluation } from './evaluation.ts';
 import { FailureCounter, type Failure } from './failure.ts';
-import type { NodeTable } from './node-table.ts';
+import type { NodeTable, Occupant } from './node-table.ts';
 import type { Profile } from './plugin.ts';
+import { DisruptionBudgets } from './preemption/disruption-budgets.ts';
+import { Nominations, type Nomination } from './preemption/nominations.ts';
+import { Preemptor } from './preemption/preemptor.ts';
 import type { Signature } from './signature.ts';
 
 /** A pod to be placed, read once: what it demands and, if it names one node, which. */
@@ -23,11 +26,33 @@ export type Decision =
       /** Nodes that would have taken it. */
       readonly fitting: number;
     }
-  | { readonly do: 'refuse'; readonly pending: PendingPod; readonly failure: Failure };
+  /** It fits nowhere yet, but these may be made to leave: it is nominated to their node. */
+  | {
+      readonly do: 'preempt';
+      readonly pending: PendingPod;
+      readonly nodeName: string;
+      readonly victims: readonly Occupant[];
+      /** Pods of lower priority that were nominated there and must look elsewhere. */
+      readonly displaced: readonly Nomination[];
+      readonly failure: Failure;
+    }
+  /** Room is being made where it is nominated. */
+  | { readonly do: 'wait'; readonly pending: PendingPod; readonly nodeName: string }
+  | {
+      readonly do: 'refuse';
+      readonly pending: PendingPod;
+      readonly failure: Failure;
+      /** True if it was nominated to a node and is so no more. */
+      readonly unnominated: boolean;
+      /** Milliseconds after which something should be tried again that was not tried now. */
+      readonly again?: number;
+    };
 
 /** Bounds what evaluations keep: this many rows in all, so fewer signatures are remembered the more nodes there are. */
 const evaluatedRowsMax = 1 << 20;
 const evaluationsMin = 16;
+/** What a preempting pod is told of why it waits may be so many changes old: the nodes are as full as before. */
+const failureAgeMax = 4096;
 
 interface Known {
   readonly evaluation: Evaluation;
@@ -45,11 +70,13 @@ interface Known {
 export class BatchPlacer {
   readonly #table: NodeTable;
   readonly #profiles: ReadonlyMap<string, Profile>;
+  readonly preemptor: Preemptor;
   /** Least recently used first. */
   readonly #known = new Map<Signature, Known>();
 
-  constructor(table: NodeTable, profiles: readonly Profile[]) {
+  constructor(table: NodeTable, profiles: readonly Profile[], options: { readonly now?: () => number } = {}) {
     this.#table = table;
+    this.preemptor = new Preemptor(table, new Nominations(table), new DisruptionBudgets(), options.now);
     this.#profiles = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
   }
 
@@ -58,29 +85,64 @@ export class BatchPlacer {
     return this.#profiles.get(schedulerName);
   }
 
-  /** Places one pod and assumes it on its node, or says why it cannot. */
+  /**
+   * Places one pod and assumes it on its node, has others leave for it, or says why it must wait. A pod that is
+   * nominated to a node goes there if it can, without a look at others.
+   */
   decide(pending: PendingPod): Decision {
+    const { uid = '' } = pending.pod.metadata ?? {};
+    const { nominations } = this.preemptor;
+    nominations.regard(pending.pod.spec?.priority ?? 0, uid);
+    const decision = this.#place(pending) ?? this.#preempt(pending);
+    nominations.regardAgain();
+    return decision;
+  }
+
+  #place(pending: PendingPod): Decision | undefined {
     const table = this.#table;
     const { pod, signature, pin } = pending;
+    const { uid = '' } = pod.metadata ?? {};
+    const { nominations } = this.preemptor;
     const evaluation = this.#knownOf(signature).evaluation;
-    if (pin !== undefined) {
-      const row = table.rowOf(pin);
-      if (row < 0 || !evaluation.fitsOn(row))
-        return { do: 'refuse', pending, failure: this.#pinnedFailure(evaluation, row) };
-      table.assume(pod, signature, row);
-      return { do: 'place', pending, nodeName: pin, row, score: 0, fitting: 1 };
-    }
-    const best = evaluation.best();
-    if (best === undefined) return { do: 'refuse', pending, failure: this.failureOf(signature) };
+    const named = pin ?? nominations.get(uid)?.nodeName;
+    const row = named === undefined ? -1 : table.rowOf(named);
+    let best = row >= 0 && evaluation.fitsOn(row) ? { row, score: 0 } : undefined;
+    if (best === undefined && pin === undefined) best = evaluation.best();
+    if (best === undefined) return undefined;
+    const { fitting } = evaluation;
+    nominations.delete(uid);
     table.assume(pod, signature, best.row);
+    const nodeName = table.nameOf(best.row);
     return {
       do: 'place',
       pending,
-      nodeName: table.nameOf(best.row),
+      nodeName,
       row: best.row,
       score: best.score,
-      fitting: evaluation.fitting,
+      fitting: pin === undefined ? fitting : 1,
     };
+  }
+
+  #preempt(pending: PendingPod): Decision {
+    const { signature, pin, pod } = pending;
+    const { uid = '' } = pod.metadata ?? {};
+    const { evaluation } = this.#knownOf(signature);
+    const recourse = this.preemptor.recourse(pending, evaluation);
+    if (recourse.do === 'wait') return { do: 'wait', pending, nodeName: recourse.nodeName };
+    const failure =
+      pin === undefined
+        ? this.failureOf(signature, recourse.do === 'preempt' ? failureAgeMax : 0)
+        : this.#pinnedFailure(evaluation, this.#table.rowOf(pin));
+    if (recourse.do === 'preempt') {
+      const { candidate } = recourse;
+      const displaced = this.preemptor.book(pending, candidate);
+      const nodeName = this.#table.nameOf(candidate.row);
+      return { do: 'preempt', pending, nodeName, victims: candidate.victims, displaced, failure };
+    }
+    const unnominated = recourse.why === 'helpless' && this.preemptor.nominations.get(uid) !== undefined;
+    if (unnominated) this.preemptor.nominations.delete(uid);
+    const { again } = recourse;
+    return { do: 'refuse', pending, failure, unnominated, ...(again === undefined ? {} : { again }) };
   }
 
   /** What is known of all nodes with regard to a signature, current as of now. Do not keep it. */
@@ -88,11 +150,11 @@ export class BatchPlacer {
     return this.#knownOf(signature).evaluation;
   }
 
-  /** Why a signature fits nowhere; valid while it does. */
-  failureOf(signature: Signature): Failure {
+  /** Why a signature fits nowhere; valid while it does. What was found up to `ageMax` changes ago may still be told. */
+  failureOf(signature: Signature, ageMax = 0): Failure {
     const known = this.#knownOf(signature);
     const at = this.#table.log.end;
-    if (known.failure?.at !== at) {
+    if (known.failure === undefined || at - known.failure.at > ageMax) {
       const counter = new FailureCounter();
       for (let row = 0; row < this.#table.rowEnd; row++) counter.add(known.evaluation.refusals(row));
       known.failure = { at, failure: counter.toFailure(this.#table.nodeCount) };

@@ -19,6 +19,8 @@ export class DomainTally implements Disposable {
   readonly #options: TallyOptions;
   readonly #ids = new Map<string, number>();
   #counts: number[] = [];
+  /** What nominated pods count for: they are not there yet. */
+  #expected: number[] = [];
   /** Participating nodes per domain. */
   #nodes: number[] = [];
   #total = 0;
@@ -45,6 +47,12 @@ export class DomainTally implements Disposable {
   count(domain: number): number {
     this.#refresh();
     return this.#counts[domain] ?? 0;
+  }
+
+  /** With pods that are nominated to the domain but not there yet: they may stand in the way, and help nobody. */
+  countWithExpected(domain: number): number {
+    this.#refresh();
+    return (this.#counts[domain] ?? 0) + (this.#expected[domain] ?? 0);
   }
 
   /** Of all domains together. */
@@ -78,6 +86,7 @@ export class DomainTally implements Disposable {
       id = this.#ids.size;
       this.#ids.set(value, id);
       this.#counts[id] = 0;
+      this.#expected[id] = 0;
       this.#nodes[id] = 0;
     }
     return id;
@@ -93,6 +102,10 @@ export class DomainTally implements Disposable {
     const domain = this.domainOf(occupant.row);
     const weight = domain < 0 || occupant.state === 'reserved' ? 0 : this.#options.weightOf(occupant);
     if (weight === 0) return;
+    if (occupant.state === 'nominated') {
+      this.#expected[domain] = (this.#expected[domain] ?? 0) + by * weight;
+      return;
+    }
     const before = this.#counts[domain] ?? 0;
     this.#counts[domain] = before + by * weight;
     this.#total += by * weight;
@@ -105,6 +118,7 @@ export class DomainTally implements Disposable {
     if (this.#generation === table.nodeGeneration) return;
     this.#generation = table.nodeGeneration;
     this.#counts.fill(0);
+    this.#expected.fill(0);
     this.#nodes.fill(0);
     this.#total = 0;
     this.#lowest = undefined;
@@ -114,7 +128,7 @@ export class DomainTally implements Disposable {
       if (domain >= 0) this.#nodes[domain] = (this.#nodes[domain] ?? 0) + 1;
     }
     this.#size = this.#nodes.reduce((size, nodes) => (nodes > 0 ? size + 1 : size), 0);
-    for (const occupant of table.occupants()) this.#add(occupant, 1);
+    for (const occupant of table.occupants()) if (occupant.counts) this.#add(occupant, 1);
   }
 }
 

@@ -169,6 +169,30 @@ export class Evaluation implements Disposable {
     return group !== undefined && this.#isAdmitted(group);
   }
 
+  /** True if other nodes than the one in question have a say: what is known of a row holds until anything changes. */
+  get isCoupled(): boolean {
+    return this.#domains.length > 0;
+  }
+
+  /** Takes in what has changed; for `wouldFit()`. */
+  refresh(): void {
+    this.#refresh();
+  }
+
+  /**
+   * Whether one more pod would fit on `row` as the table counts at this very moment, suspended occupants left out. The
+   * node itself must not have changed since the last `refresh()`.
+   */
+  wouldFit(row: number): boolean {
+    if (this.#table.present[row] !== 1 || this.#nodeRefusal[row] !== noNode) return false;
+    const view = this.#view.at(row);
+    if (this.#firstRefusal(view, 'use', this.#filters.length) !== noNode) return false;
+    return this.#domains.every(({ state }) => {
+      const domain = state.domainOf(view);
+      return domain !== -1 && state.admits(domain);
+    });
+  }
+
   /** What stands in the way on `row`: of the first plugin that refuses, or of all with `every`. Empty if it fits. */
   refusals(row: number, every = false): readonly Refusal[] {
     this.#refresh();

@@ -20,6 +20,8 @@ interface Report {
   readonly pod: Pod;
   readonly reason: 'Unschedulable' | 'SchedulerError';
   readonly message: string;
+  /** True if the pod was nominated to a node and is so no more. */
+  readonly unnominated: boolean;
 }
 
 /**
@@ -40,18 +42,18 @@ export class FailureReporter {
     this.#options = options;
   }
 
-  report(pod: Pod, reason: Report['reason'], message: string): void {
+  report(pod: Pod, reason: Report['reason'], message: string, { unnominated = false } = {}): void {
     const uid = pod.metadata?.uid ?? '';
     const written = this.#written.get(uid);
     this.#undelay(uid);
-    if (written?.message === message || says(pod, reason, message)) {
+    if (!unnominated && (written?.message === message || says(pod, reason, message))) {
       this.#wanted.delete(uid);
       return;
     }
     const waitMs = written === undefined ? 0 : written.at + repeatMsMin - this.#options.clock.now();
     const want = () => {
       this.#delayed.delete(uid);
-      this.#wanted.set(uid, { pod, reason, message });
+      this.#wanted.set(uid, { pod, reason, message, unnominated });
       this.#pump();
     };
     if (waitMs <= 0) want();
@@ -100,11 +102,12 @@ export class FailureReporter {
   }
 
   /** Never rejects: a report that fails is made again with the next reason. */
-  async #write({ pod, reason, message }: Report, signal: AbortSignal): Promise<void> {
+  async #write({ pod, reason, message, unnominated }: Report, signal: AbortSignal): Promise<void> {
     const { name = '', namespace = '', uid = '' } = pod.metadata ?? {};
     this.#options.events.record(pod, { type: 'Warning', reason: 'FailedScheduling', action: 'Scheduling', message });
     const condition = { type: 'PodScheduled', status: 'False', reason, message, lastTransitionTime: this.#since(pod) };
-    const patch = { metadata: { uid }, status: { conditions: [condition] } };
+    const nomination = unnominated ? { nominatedNodeName: null } : {};
+    const patch = { metadata: { uid }, status: { conditions: [condition], ...nomination } };
     try {
       await this.#options.client.patch(
         Pod,

@@ -1,5 +1,6 @@
 import type { Node } from '#api/core/node.ts';
 import type { Pod } from '#api/core/pod.ts';
+import { parseTimestamp } from '#machinery/timestamp.ts';
 import { ChangeLog, changed } from './change-log.ts';
 import { hash32 } from './hash.ts';
 import { Interner } from './interner.ts';
@@ -20,22 +21,26 @@ export interface RequestVector {
 
 /**
  * Something that takes room on a node: a pod that the API server knows as bound, one that this scheduler has placed
- * and the API server has yet to confirm (`assumed`), or room set aside for somebody who has yet to send pods
- * (`reserved`: what a Mesos offer is).
+ * and the API server has yet to confirm (`assumed`), one that waits there for others to leave (`nominated`; see
+ * `Nominations`), or room set aside for somebody who has yet to send pods (`reserved`: what a Mesos offer is).
  */
 export interface Occupant {
   readonly uid: string;
-  readonly state: 'bound' | 'assumed' | 'reserved';
+  readonly state: 'bound' | 'assumed' | 'nominated' | 'reserved';
   readonly namespace: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly signature: Signature;
   readonly priority: number;
-  /** True once its deletion has been asked for: it still takes room. */
+  /** True once its deletion has been asked for, or decided here: it still takes room. */
   readonly terminating: boolean;
+  /** When its node took it up, in milliseconds since the epoch; Infinity as long as it has not. */
+  readonly startedAt: number;
   readonly row: number;
   /** When an assumption or reservation lapses, in milliseconds since the epoch; Infinity for never. */
   readonly expiresAt: number;
+  /** False while it is suspended: it takes no room then. */
+  readonly counts: boolean;
 }
 
 /** Told of every occupant that comes (1) and goes (-1); one whose labels change goes and comes. */
@@ -46,10 +51,14 @@ interface MutableOccupant extends Occupant {
   signature: Signature;
   labels: Readonly<Record<string, string>>;
   terminating: boolean;
+  /** True once it was decided here that it must go, until the API says so or refuses. */
+  doomed: boolean;
+  startedAt: number;
   row: number;
   /** Position among the row's occupants. */
   slot: number;
   expiresAt: number;
+  counts: boolean;
 }
 
 const noLabels: Readonly<Record<string, string>> = {};
@@ -98,6 +107,8 @@ export class NodeTable {
   readonly #exclusive = new Map<Signature, number>();
   /** Occupants that may lapse. */
   readonly #lapsing = new Set<MutableOccupant>();
+  /** Pods with a node, by priority. */
+  readonly #priorities = new Map<number, number>();
   readonly #vectors = new WeakMap<Signature, RequestVector>();
   readonly #signatures: Signatures;
   readonly #seed: number;
@@ -157,6 +168,13 @@ export class NodeTable {
 
   get hasExclusive(): boolean {
     return this.#exclusive.size > 0;
+  }
+
+  /** The lowest priority of a pod that has a node; Infinity if there is none. */
+  get lowestPriority(): number {
+    let lowest = Infinity;
+    for (const priority of this.#priorities.keys()) lowest = Math.min(lowest, priority);
+    return lowest;
   }
 
   onOccupant(listener: OccupantListener): Disposable {
@@ -226,20 +244,70 @@ export class NodeTable {
     // What was assumed may have been signed with labels where its demands alone would not ask for them.
     const withLabels = known === undefined || known.signature.demand.labels === undefined ? undefined : true;
     const signature = this.#signatures.of(pod, withLabels);
-    if (known !== undefined && this.#names[known.row] === nodeName && known.signature === signature) {
+    const isThere = known !== undefined && known.state !== 'nominated' && this.#names[known.row] === nodeName;
+    if (isThere && known.signature === signature) {
       known.state = 'bound';
       this.#setExpiry(known, Infinity);
-      this.#relabel(known, pod.metadata?.labels ?? noLabels, pod.metadata?.deletionTimestamp !== undefined);
+      const terminating = known.doomed || pod.metadata?.deletionTimestamp !== undefined;
+      this.#relabel(known, pod.metadata?.labels ?? noLabels, terminating, startOf(pod));
       return;
     }
     if (known !== undefined) this.removePod(uid);
     this.#add(occupantOf(pod, signature, 'bound', this.#row(nodeName), Infinity));
+    if (known?.doomed === true) this.doom(uid);
+  }
+
+  /** Counts a pod as leaving, although the API has yet to hear of it; `spare()` takes that back. */
+  doom(uid: string): void {
+    const occupant = this.#byUid.get(uid);
+    if (occupant === undefined) return;
+    occupant.doomed = true;
+    this.#relabel(occupant, occupant.labels, true, occupant.startedAt);
+  }
+
+  /** The pod stays: what was to end it has failed. */
+  spare(uid: string): void {
+    const occupant = this.#byUid.get(uid);
+    if (occupant?.doomed !== true) return;
+    occupant.doomed = false;
+    this.#relabel(occupant, occupant.labels, false, occupant.startedAt);
+  }
+
+  /** Keeps room for a pod that waits on `row` until others have left. */
+  nominate(pod: Pod, signature: Signature, row: number): void {
+    this.#add(occupantOf(pod, signature, 'nominated', row, Infinity));
+  }
+
+  /**
+   * Counts an occupant as gone while something is tried out, or while it does not concern those who are placed. Only
+   * those who count along are told: where that lasts, `touch()` must follow, and `resume()` in any case.
+   */
+  suspend(occupant: Occupant): void {
+    const known = this.#byUid.get(occupant.uid);
+    if (known?.counts !== true) return;
+    known.counts = false;
+    this.#account(known, -1);
+    for (const listener of this.#listeners) listener(known, -1);
+  }
+
+  resume(occupant: Occupant): void {
+    const known = this.#byUid.get(occupant.uid);
+    if (known?.counts !== false) return;
+    known.counts = true;
+    this.#account(known, 1);
+    for (const listener of this.#listeners) listener(known, 1);
+  }
+
+  /** Has a row looked at again; by those who wait, too, if it is eased. */
+  touch(row: number, eased = false): void {
+    this.log.add(row, eased ? changed.use | changed.eased : changed.use);
   }
 
   /** Forgets whatever takes room under `uid`: a pod that is gone, an assumption that failed, a reservation given back. */
   removePod(uid: string): void {
     const occupant = this.#byUid.get(uid);
     if (occupant === undefined) return;
+    this.resume(occupant);
     this.#byUid.delete(uid);
     this.#lapsing.delete(occupant);
     const { row } = occupant;
@@ -251,6 +319,7 @@ export class NodeTable {
     }
     this.#account(occupant, -1);
     this.#tell(occupant, -1);
+    this.#countPriority(occupant, -1);
     this.log.add(row, changed.use | changed.eased);
     this.#releaseRow(row);
   }
@@ -283,7 +352,17 @@ export class NodeTable {
     }
     if (this.ports.conflict(row, signature.demand.hostPorts) !== undefined) return false;
     const room = { uid: id, state: 'reserved' as const, namespace: '', name: id, labels: noLabels, terminating: false };
-    this.#add({ ...room, signature, priority: 0, row, slot: 0, expiresAt });
+    this.#add({
+      ...room,
+      signature,
+      priority: 0,
+      doomed: false,
+      startedAt: Infinity,
+      row,
+      slot: 0,
+      expiresAt,
+      counts: true,
+    });
     return true;
   }
 
@@ -328,7 +407,15 @@ export class NodeTable {
     if (occupant.expiresAt !== Infinity) this.#lapsing.add(occupant);
     this.#account(occupant, 1);
     this.#tell(occupant, 1);
+    this.#countPriority(occupant, 1);
     this.log.add(row, changed.use);
+  }
+
+  #countPriority({ state, priority }: Occupant, by: 1 | -1): void {
+    if (state === 'nominated' || state === 'reserved') return;
+    const count = (this.#priorities.get(priority) ?? 0) + by;
+    if (count === 0) this.#priorities.delete(priority);
+    else this.#priorities.set(priority, count);
   }
 
   #tell(occupant: Occupant, by: 1 | -1): void {
@@ -342,7 +429,16 @@ export class NodeTable {
     for (const listener of this.#listeners) listener(occupant, by);
   }
 
-  #relabel(occupant: MutableOccupant, labels: Readonly<Record<string, string>>, terminating: boolean): void {
+  #relabel(
+    occupant: MutableOccupant,
+    labels: Readonly<Record<string, string>>,
+    terminating: boolean,
+    startedAt: number,
+  ): void {
+    if (occupant.startedAt !== startedAt) {
+      occupant.startedAt = startedAt;
+      this.log.add(occupant.row, changed.use);
+    }
     const before = occupant.labels;
     const same = before === labels || JSON.stringify(before) === JSON.stringify(labels);
     if (same && occupant.terminating === terminating) return;
@@ -447,5 +543,11 @@ function occupantOf(
   const { uid = '', namespace = '', name = '', labels = noLabels } = pod.metadata ?? {};
   const terminating = pod.metadata?.deletionTimestamp !== undefined;
   const priority = pod.spec?.priority ?? 0;
-  return { uid, state, namespace, name, labels, signature, priority, terminating, row, slot: 0, expiresAt };
+  const startedAt = startOf(pod);
+  const place = { row, slot: 0, expiresAt, counts: true };
+  return { uid, state, namespace, name, labels, signature, priority, terminating, doomed: false, startedAt, ...place };
+}
+
+function startOf({ status }: Pod): number {
+  return status?.startTime === undefined ? Infinity : (parseTimestamp(status.startTime)?.seconds ?? Infinity) * 1000;
 }

@@ -25,6 +25,8 @@ export interface Queued {
 
 interface Entry extends Queued {
   pending: PendingPod;
+  /** True while it waits for room that is being made for it on one node. */
+  promised: boolean;
   standing: Standing;
   failures: number;
   readonly priority: number;
@@ -35,6 +37,10 @@ interface Entry extends Queued {
 /** Pods of one signature that fit nowhere. */
 interface Parked {
   readonly waiting: Set<Entry>;
+  /** Those for whom room is being made on some node. */
+  readonly promised: Set<Entry>;
+  /** No waiting one has a higher priority. */
+  highest: number;
   /** True while its pods are let back in portions, because the last ones found room. */
   open: boolean;
 }
@@ -80,6 +86,12 @@ export class SchedulingQueue {
     return [...this.#entries.values()].filter(({ standing }) => standing !== 'taken').map(({ pending }) => pending);
   }
 
+  /** The priority above which no pod of a signature waits without room being made for it; -Infinity if none does. */
+  highestParked(signature: Signature): number {
+    const group = this.#groups.get(signature);
+    return group === undefined || group.waiting.size === 0 ? -Infinity : group.highest;
+  }
+
   /** Signatures with parked pods that are free to go to any node. */
   parkedSignatures(): IterableIterator<Signature> {
     return this.#groups.keys();
@@ -114,7 +126,16 @@ export class SchedulingQueue {
       }
       this.remove(uid);
     }
-    const entry: Entry = { uid, pending, standing: 'gated', failures: 0, priority, namespace, timer: undefined };
+    const entry: Entry = {
+      uid,
+      pending,
+      standing: 'gated',
+      failures: 0,
+      priority,
+      namespace,
+      promised: false,
+      timer: undefined,
+    };
     this.#entries.set(uid, entry);
     if (!gated) this.#activate(entry);
   }
@@ -136,8 +157,11 @@ export class SchedulingQueue {
     return entry;
   }
 
-  /** Lets a taken pod wait until a node changes, and with it every equal pod that is active. Returns all of them. */
-  park(uid: string): readonly Queued[] {
+  /**
+   * Lets a taken pod wait until a node changes, and with it every equal pod that is active and that it speaks for.
+   * Returns all of them.
+   */
+  park(uid: string, speaksFor: (equal: PendingPod) => boolean = () => true): readonly Queued[] {
     const entry = this.#entries.get(uid);
     if (entry === undefined) return [];
     this.#leave(entry);
@@ -147,13 +171,44 @@ export class SchedulingQueue {
     }
     const group = this.#group(entry.pending.signature);
     group.open = false;
-    const equals = [entry, ...(this.#activeOf.get(entry.pending.signature) ?? [])];
+    const active = [...(this.#activeOf.get(entry.pending.signature) ?? [])];
+    const equals = [entry, ...active.filter(({ pending }) => speaksFor(pending))];
     for (const other of equals) {
       this.#leave(other);
       other.standing = 'parked';
-      group.waiting.add(other);
+      this.#group(entry.pending.signature).waiting.add(other);
+      group.highest = Math.max(group.highest, other.priority);
     }
     return equals;
+  }
+
+  /** Lets a pod wait for the room that is being made for it; its equals go on. */
+  promise(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry === undefined) return;
+    this.#leave(entry);
+    entry.promised = true;
+    if (entry.pending.pin !== undefined) this.#parkPinned(entry, entry.pending.pin);
+    else {
+      entry.standing = 'parked';
+      this.#group(entry.pending.signature).promised.add(entry);
+    }
+  }
+
+  /** Lets one pod try again, if it is parked. */
+  wakePod(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry?.standing !== 'parked') return;
+    this.#leave(entry);
+    this.#activate(entry);
+  }
+
+  /** Lets some of the pods of a signature try again for which room is being made elsewhere. */
+  wakePromised(signature: Signature): void {
+    for (const entry of [...(this.#groups.get(signature)?.promised ?? [])].slice(0, portionMax)) {
+      this.#leave(entry);
+      this.#activate(entry);
+    }
   }
 
   /** Lets a pod wait for `ms`, then makes it active again. */
@@ -187,7 +242,10 @@ export class SchedulingQueue {
 
   /** Lets every parked pod try again. */
   wakeAll(): void {
-    for (const signature of this.#groups.keys()) this.wake(signature);
+    for (const signature of this.#groups.keys()) {
+      this.wake(signature);
+      this.wakePromised(signature);
+    }
     for (const nodeName of this.#pinned.keys()) this.wakePinned(nodeName);
   }
 
@@ -229,8 +287,10 @@ export class SchedulingQueue {
     } else if (entry.standing === 'parked') {
       const group = this.#groups.get(signature);
       group?.waiting.delete(entry);
-      if (group?.waiting.size === 0) this.#groups.delete(signature);
+      group?.promised.delete(entry);
+      this.#endGroup(signature);
     }
+    entry.promised = false;
     entry.standing = 'taken';
   }
 
@@ -254,13 +314,19 @@ export class SchedulingQueue {
       group.waiting.delete(entry);
       this.#activate(entry);
     }
-    this.#groups.delete(signature);
+    group.highest = -Infinity;
+    this.#endGroup(signature);
+  }
+
+  #endGroup(signature: Signature): void {
+    const group = this.#groups.get(signature);
+    if (group !== undefined && group.waiting.size + group.promised.size === 0) this.#groups.delete(signature);
   }
 
   #group(signature: Signature): Parked {
     let group = this.#groups.get(signature);
     if (group === undefined) {
-      group = { waiting: new Set(), open: false };
+      group = { waiting: new Set(), promised: new Set(), highest: -Infinity, open: false };
       this.#groups.set(signature, group);
     }
     return group;

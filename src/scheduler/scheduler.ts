@@ -1,12 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
+import { PodDisruptionBudget } from '#api/policy/pod-disruption-budget.ts';
 import type { CacheEvent, Informers } from '#client/cache.ts';
 import type { Client } from '#client/client.ts';
 import type { Events } from '#client/event-queue.ts';
 import { backoffMs } from '#lib/backoff.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import type { Metrics } from '#lib/metrics.ts';
 import { keyOf, type ObjectRef } from '#machinery/object.ts';
 import { hasReason } from '#machinery/status-error.ts';
 import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
@@ -15,6 +17,8 @@ import { defaultSchedulerName, needsLabels } from './demand.ts';
 import { DecisionMemory, judgeNodes, refOfPod, type Explanation, type WhySource } from './explain.ts';
 import { FailureReporter } from './failure-reporter.ts';
 import { NodeTable, type Occupant } from './node-table.ts';
+import { Evictor, type Preemption } from './preemption/evictor.ts';
+import { preemptionMetrics, type PreemptionMetrics } from './preemption/metrics.ts';
 import { profileOf, type ProfileConfig } from './profile.ts';
 import { SchedulingQueue } from './queue.ts';
 import { Signatures, type Signature } from './signature.ts';
@@ -30,6 +34,7 @@ export interface SchedulerOptions {
   readonly profiles?: readonly ProfileConfig[];
   /** Breaks ties between nodes: the same seed and events give the same placements. */
   readonly seed?: number;
+  readonly metrics?: Metrics | undefined;
 }
 
 /** Pods decided before other work on this thread gets its turn. */
@@ -58,6 +63,7 @@ export class Scheduler implements WhySource {
   readonly #waker: Waker;
   readonly #reporter: FailureReporter;
   readonly #memory = new DecisionMemory();
+  readonly #preemptions: PreemptionMetrics;
   readonly #subscriptions: Disposable[] = [];
   #signedExclusively = false;
   #notify: (() => void) | undefined;
@@ -66,12 +72,14 @@ export class Scheduler implements WhySource {
     this.#options = options;
     const { clock, seed, profiles = [{}] } = options;
     this.#table = new NodeTable(this.#signatures, seed === undefined ? {} : { seed });
-    this.#placer = new BatchPlacer(this.#table, profiles.map(profileOf));
+    this.#placer = new BatchPlacer(this.#table, profiles.map(profileOf), { now: () => clock.now() });
+    this.#preemptions = preemptionMetrics(options.metrics);
     this.#queue = new SchedulingQueue(
       (ms, fn) => clock.after(ms, fn),
       () => this.#notify?.(),
     );
-    this.#waker = new Waker(this.#table, this.#queue, (name) => this.#placer.profile(name));
+    const { nominations } = this.#placer.preemptor;
+    this.#waker = new Waker(this.#table, this.#queue, nominations, (name) => this.#placer.profile(name));
     this.#reporter = new FailureReporter(options);
   }
 
@@ -82,6 +90,7 @@ export class Scheduler implements WhySource {
     this.#subscriptions.push(
       informers.on(Node, (event) => this.#onNode(event)),
       informers.on(Pod, (event) => this.#onPod(event)),
+      informers.on(PodDisruptionBudget, (event) => this.#onBudget(event)),
     );
     const end = () => {
       for (const subscription of this.#subscriptions.splice(0)) subscription[Symbol.dispose]();
@@ -96,6 +105,12 @@ export class Scheduler implements WhySource {
     const { informers, client, clock } = this.#options;
     await informers.synced(signal).catch(() => {});
     const binder = new Binder(client, (placement, error) => this.#bound(placement, error));
+    const evictor = new Evictor({
+      client,
+      clock,
+      events: this.#options.events,
+      done: (preemption, error, staying) => this.#preempted(preemption, error, staying),
+    });
     const reporting = this.#reporter.run(signal);
     const aborted = () => this.#notify?.();
     signal.addEventListener('abort', aborted, { once: true });
@@ -114,8 +129,8 @@ export class Scheduler implements WhySource {
       }
       this.#resign();
       this.#waker.wake();
-      if (this.#queue.activeCount > 0 && binder.room > 0) {
-        this.#decideSome(binder, signal);
+      if (this.#queue.activeCount > 0 && binder.room > 0 && evictor.room > 0) {
+        this.#decideSome(binder, evictor, signal);
         await setImmediate();
       } else {
         await new Promise<void>((resolve) => (this.#notify = resolve));
@@ -123,7 +138,7 @@ export class Scheduler implements WhySource {
     }
     sweep[Symbol.dispose]();
     signal.removeEventListener('abort', aborted);
-    await Promise.all([binder.drained(), reporting]);
+    await Promise.all([binder.drained(), evictor.drained(), reporting]);
     this.#queue.giveBack();
   }
 
@@ -166,25 +181,44 @@ export class Scheduler implements WhySource {
   }
 
   #onNode({ type, object }: CacheEvent<Node>): void {
-    if (type === 'DELETED') this.#table.removeNode(object.metadata?.name ?? '');
-    else this.#table.setNode(object);
+    const { name = '' } = object.metadata ?? {};
+    const { nominations } = this.#placer.preemptor;
+    if (type === 'DELETED') {
+      this.#table.removeNode(name);
+      for (const { uid } of nominations.nodeWent(name)) this.#queue.wakePod(uid);
+    } else {
+      this.#table.setNode(object);
+      nominations.nodeCame(name);
+    }
     this.#notify?.();
+  }
+
+  #onBudget({ type, object }: CacheEvent<PodDisruptionBudget>): void {
+    const { namespace = '', name = '' } = object.metadata ?? {};
+    const { budgets } = this.#placer.preemptor;
+    if (type === 'DELETED') budgets.remove(namespace, name);
+    else budgets.put(object);
   }
 
   #onPod({ type, object: pod }: CacheEvent<Pod>): void {
     const uid = pod.metadata?.uid ?? '';
     const phase = pod.status?.phase;
     const isBound = (pod.spec?.nodeName ?? '') !== '';
+    const { namespace = '', deletionTimestamp } = pod.metadata ?? {};
+    const ends = type === 'DELETED' || deletionTimestamp !== undefined || phase === 'Succeeded' || phase === 'Failed';
+    if (ends && isBound) this.#placer.preemptor.budgets.seenEnding({ uid, namespace });
     if (type === 'DELETED') {
       this.#table.removePod(uid);
       this.#forget(uid);
     } else if (isBound) {
       this.#table.setPod(pod);
       this.#forget(uid);
-    } else if (phase === 'Succeeded' || phase === 'Failed' || pod.metadata?.deletionTimestamp !== undefined) {
+    } else if (ends) {
       this.#forget(uid);
     } else if (this.#placer.profile(pod.spec?.schedulerName ?? defaultSchedulerName) !== undefined) {
-      this.#queue.put(pendingOf(pod, this.#sign(pod)));
+      const pending = pendingOf(pod, this.#sign(pod));
+      this.#placer.preemptor.nominations.follow(pod, pending.signature);
+      this.#queue.put(pending);
     }
     this.#notify?.();
   }
@@ -205,24 +239,29 @@ export class Scheduler implements WhySource {
   #forget(uid: string): void {
     this.#queue.remove(uid);
     this.#reporter.forget(uid);
+    this.#placer.preemptor.nominations.delete(uid);
   }
 
-  #decideSome(binder: Binder, signal: AbortSignal): void {
+  #decideSome(binder: Binder, evictor: Evictor, signal: AbortSignal): void {
     const count = Math.min(decisionsPerTurnMax, binder.room);
-    for (let index = 0; index < count; index++) {
+    for (let index = 0; index < count && evictor.room > 0; index++) {
       const next = this.#queue.take();
       if (next === undefined) return;
-      this.#apply(this.#placer.decide(next.pending), next.uid, binder, signal);
+      this.#apply(this.#placer.decide(next.pending), next.uid, binder, evictor, signal);
       this.#resign();
     }
   }
 
-  #apply(decision: Decision, uid: string, binder: Binder, signal: AbortSignal): void {
+  #apply(decision: Decision, uid: string, binder: Binder, evictor: Evictor, signal: AbortSignal): void {
     const { pending } = decision;
-    if (decision.do === 'refuse') {
-      for (const parked of this.#queue.park(uid)) {
-        this.#reporter.report(parked.pending.pod, 'Unschedulable', decision.failure.message);
-      }
+    if (decision.do === 'refuse') return this.#refuse(decision, uid);
+    if (decision.do === 'wait') return this.#queue.promise(uid);
+    if (decision.do === 'preempt') {
+      this.#preemptions.attempted(decision.victims.length);
+      this.#queue.promise(uid);
+      for (const displaced of decision.displaced) this.#queue.wakePod(displaced.uid);
+      const { nodeName, victims, failure } = decision;
+      evictor.start({ pending, nodeName, victims, message: failure.message }, signal);
       return;
     }
     const profile = this.#placer.profile(pending.signature.demand.schedulerName);
@@ -235,6 +274,40 @@ export class Scheduler implements WhySource {
       nodes: this.#table.nodeCount,
     });
     binder.start({ pending, nodeName: decision.nodeName, profile }, signal);
+  }
+
+  #refuse({ pending, failure, unnominated, again }: Decision & { do: 'refuse' }, uid: string): void {
+    const never = (pod: Pod) => pod.spec?.preemptionPolicy === 'Never';
+    const { nominations } = this.#placer.preemptor;
+    if (!never(pending.pod)) this.#preemptions.attempted(undefined);
+    // Who may not preempt speaks only for those who may not either; and the nominated have a node of their own.
+    const parked = this.#queue.park(
+      uid,
+      ({ pod }) => (!never(pending.pod) || never(pod)) && nominations.get(pod.metadata?.uid ?? '') === undefined,
+    );
+    for (const { pending: each } of parked) {
+      this.#reporter.report(each.pod, 'Unschedulable', failure.message, {
+        unnominated: each === pending && unnominated,
+      });
+    }
+    if (again !== undefined) this.#queue.delay(uid, again);
+  }
+
+  #preempted({ pending: { pod }, nodeName, victims }: Preemption, error: unknown, staying: readonly Occupant[]): void {
+    const { uid = '' } = pod.metadata ?? {};
+    const { namespace, name } = refOfPod(pod);
+    const { log } = this.#options;
+    this.#notify?.();
+    if (error === undefined) {
+      log.info('pods preempted', { pod: keyOf({ namespace, name }), node: nodeName, victims: victims.length });
+      return;
+    }
+    this.#placer.preemptor.release(uid, staying);
+    const queued = this.#queue.get(uid);
+    if (queued === undefined) return;
+    this.#queue.delay(uid, backoffMs(retry, queued.failures + 1));
+    if (hasReason(error, 'Conflict', 'NotFound')) return;
+    log.warn('pods not preempted', { pod: keyOf({ namespace, name }), node: nodeName, error });
   }
 
   #bound({ pending: { pod }, nodeName }: Placement, error: unknown): void {

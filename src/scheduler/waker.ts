@@ -1,13 +1,17 @@
+import type { PendingPod } from './batch.ts';
 import { changed } from './change-log.ts';
 import type { NodeTable } from './node-table.ts';
 import { NodeView } from './node-view.ts';
 import type { Profile } from './plugin.ts';
+import type { Nominations } from './preemption/nominations.ts';
 import type { SchedulingQueue } from './queue.ts';
 import type { Signature } from './signature.ts';
 
 /** Answers whether a row would take one more pod of a signature, as far as the row alone can tell. */
 interface Check {
   readonly fitsOn: (row: number) => boolean;
+  /** The same with everybody below a priority gone: whom preemption may help, or who outranks the nominated. */
+  readonly fitsWithoutLesser: (row: number, priority: number) => boolean;
   /** True if domains have a say: then a change anywhere may help. */
   readonly coupled: boolean;
 }
@@ -19,14 +23,21 @@ interface Check {
 export class Waker {
   readonly #table: NodeTable;
   readonly #queue: SchedulingQueue;
+  readonly #nominations: Nominations;
   readonly #profileOf: (schedulerName: string) => Profile | undefined;
   readonly #checks = new WeakMap<Signature, Check>();
   readonly #view: NodeView;
   #cursor: number;
 
-  constructor(table: NodeTable, queue: SchedulingQueue, profileOf: (schedulerName: string) => Profile | undefined) {
+  constructor(
+    table: NodeTable,
+    queue: SchedulingQueue,
+    nominations: Nominations,
+    profileOf: (schedulerName: string) => Profile | undefined,
+  ) {
     this.#table = table;
     this.#queue = queue;
+    this.#nominations = nominations;
     this.#profileOf = profileOf;
     this.#view = new NodeView(table);
     this.#cursor = table.log.end;
@@ -41,14 +52,23 @@ export class Waker {
     if (!log.reaches(from)) return this.#queue.wakeAll();
     const eased = new Set<number>();
     for (let at = from; at < log.end; at++) if ((log.bits(at) & changed.eased) !== 0) eased.add(log.row(at));
-    for (const signature of this.#queue.parkedSignatures()) {
-      const { fitsOn, coupled } = this.#check(signature);
-      if (coupled || any(eased, fitsOn)) this.#queue.wake(signature);
+    for (const signature of [...this.#queue.parkedSignatures()]) {
+      const { fitsOn, fitsWithoutLesser, coupled } = this.#check(signature);
+      const highest = this.#queue.highestParked(signature);
+      if (coupled || any(eased, fitsOn)) {
+        this.#queue.wake(signature);
+        this.#queue.wakePromised(signature);
+      } else if (any(eased, (row) => fitsWithoutLesser(row, highest))) this.#queue.wake(signature);
     }
     for (const row of eased) {
       const name = this.#table.nameOf(row);
+      for (const { uid } of this.#nominations.on(name)) this.#queue.wakePod(uid);
       const pinned = this.#queue.pinnedTo(name);
-      if (pinned.some(({ signature }) => this.#check(signature).fitsOn(row))) this.#queue.wakePinned(name);
+      const helps = ({ signature, pod }: PendingPod) => {
+        const { fitsOn, fitsWithoutLesser } = this.#check(signature);
+        return fitsOn(row) || fitsWithoutLesser(row, pod.spec?.priority ?? 0);
+      };
+      if (pinned.some(helps)) this.#queue.wakePinned(name);
     }
   }
 
@@ -60,12 +80,23 @@ export class Waker {
         const state = plugin.preFilter(signature.demand, this.#table);
         return state === undefined ? [] : [{ plugin, state }];
       });
+      const fitsOn = (row: number) => {
+        if (this.#table.present[row] !== 1) return false;
+        const view = this.#view.at(row);
+        return filters.every(({ plugin, state }) => plugin.filter(state, view));
+      };
       check = {
         coupled: (profile?.domains ?? []).some(({ plugin }) => plugin.concerns(signature, this.#table)),
-        fitsOn: (row) => {
-          if (this.#table.present[row] !== 1) return false;
-          const view = this.#view.at(row);
-          return filters.every(({ plugin, state }) => plugin.filter(state, view));
+        fitsOn,
+        fitsWithoutLesser: (row, priority) => {
+          const lesser = this.#table
+            .occupantsAt(row)
+            .filter((each) => each.counts && each.state !== 'reserved' && each.priority < priority);
+          if (lesser.length === 0) return false;
+          for (const occupant of lesser) this.#table.suspend(occupant);
+          const fits = fitsOn(row);
+          for (const occupant of lesser) this.#table.resume(occupant);
+          return fits;
         },
       };
       this.#checks.set(signature, check);

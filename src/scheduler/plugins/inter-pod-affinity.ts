@@ -115,10 +115,11 @@ class Affinity implements DomainState {
     const isFirst = !satisfied && this.#mayBeFirst && this.#wanted.every(({ total }) => total === 0);
     if (!satisfied && !isFirst) return "node(s) didn't match pod affinity rules";
     for (const tally of this.#unwanted) {
-      if (tally.count(domains[at++] ?? -1) > 0) return "node(s) didn't match pod anti-affinity rules";
+      if (tally.countWithExpected(domains[at++] ?? -1) > 0) return "node(s) didn't match pod anti-affinity rules";
     }
     for (const tally of this.#hostile) {
-      if (tally.count(domains[at++] ?? -1) > 0) return "node(s) didn't satisfy existing pods anti-affinity rules";
+      if (tally.countWithExpected(domains[at++] ?? -1) > 0)
+        return "node(s) didn't satisfy existing pods anti-affinity rules";
     }
     return undefined;
   }

@@ -107,7 +107,7 @@ const isHard = ({ whenUnsatisfiable }: TopologySpreadConstraint) => whenUnsatisf
 
 function exceeds({ tally, self, maxSkew, minDomains }: Constraint, domain: number): boolean {
   const least = minDomains > 1 && tally.size < minDomains ? 0 : tally.lowest;
-  return tally.count(domain) + self - least > maxSkew;
+  return tally.countWithExpected(domain) + self - least > maxSkew;
 }
 
 /** Nodes whose domains count: those with all keys, and as the constraint's policies say, that the pod could go to. */

@@ -69,6 +69,8 @@ export function randomPodSpec(random: Random): PodSpec {
   };
   const spread = random.chance(4) ? [randomSpread(random), ...(random.chance(3) ? [randomSpread(random)] : [])] : [];
   return {
+    priority: random.pick([0, 0, 5, 10, -5]),
+    ...(random.chance(8) ? { preemptionPolicy: 'Never' } : {}),
     ...(spread.length === 0 ? {} : { topologySpreadConstraints: spread }),
     containers: [
       {

@@ -20,7 +20,10 @@ import { amountOf } from '../requests.ts';
  */
 export class ReferenceScheduler {
   readonly nodes = new Map<string, Node>();
-  readonly pods = new Map<string, { pod: Pod; nodeName: string }>();
+  readonly pods = new Map<string, Resident>();
+  /** Pods that wait for room on a node, by uid. */
+  readonly nominated = new Map<string, Resident>();
+  readonly budgets = new Map<string, { matchLabels: Readonly<Record<string, string>>; allowed: number }>();
   readonly #seed: number;
   readonly #packs: boolean;
 
@@ -29,20 +32,93 @@ export class ReferenceScheduler {
     this.#packs = options.packs ?? false;
   }
 
-  /** Places the pod and returns the name of its node, or returns undefined. */
-  decide(pod: Pod): string | undefined {
+  /** Places the pod, or has others leave for it, or leaves it waiting. */
+  decide(pod: Pod): Outcome {
+    const uid = uidOf(pod);
+    const named = this.nodes.get(this.nominated.get(uid)?.nodeName ?? '');
+    const node = named !== undefined && this.fits(pod, named) ? named : this.#best(pod);
+    if (node === undefined) return this.#preempt(pod);
+    this.nominated.delete(uid);
+    this.pods.set(uid, { pod, nodeName: nameOf(node) });
+    return { do: 'place', node: nameOf(node) };
+  }
+
+  #preempt(pod: Pod): Outcome {
+    const uid = uidOf(pod);
+    if (pod.spec.preemptionPolicy === 'Never') return { do: 'refuse' };
+    const named = this.nodes.get(this.nominated.get(uid)?.nodeName ?? '');
+    if (named !== undefined && this.#victimsOn(pod, named)?.victims.length === 0) return { do: 'wait' };
+    const candidates = [...this.nodes.values()].flatMap((node) => this.#victimsOn(pod, node) ?? []);
+    const [best] = candidates.toSorted((a, b) => {
+      const [first, second] = [a.victims[0], b.victims[0]];
+      if (a.violations !== b.violations) return a.violations - b.violations;
+      if (first === undefined || second === undefined) {
+        if (first !== second) return first === undefined ? -1 : 1;
+      } else {
+        if (priorityOf(first.pod) !== priorityOf(second.pod)) return priorityOf(first.pod) - priorityOf(second.pod);
+        const [sumA, sumB] = [a, b].map((each) => sum(each.victims.map(lifted), (priority) => priority));
+        if (sumA !== sumB) return (sumA ?? 0) - (sumB ?? 0);
+        if (a.victims.length !== b.victims.length) return a.victims.length - b.victims.length;
+        const [startA, startB] = [earliestOfHighest(a.victims), earliestOfHighest(b.victims)];
+        if (startA !== startB) return startA > startB ? -1 : 1;
+      }
+      return this.#tie(a.node) - this.#tie(b.node) || (nameOf(a.node) < nameOf(b.node) ? -1 : 1);
+    });
+    this.nominated.delete(uid);
+    if (best === undefined) return { do: 'refuse' };
+    for (const victim of best.victims) {
+      victim.leaving = true;
+      for (const budget of this.budgets.values()) if (covered(budget, victim.pod)) budget.allowed--;
+    }
+    for (const [other, { pod: lesser, nodeName }] of this.nominated) {
+      if (nodeName === nameOf(best.node) && priorityOf(lesser) < priorityOf(pod)) this.nominated.delete(other);
+    }
+    this.nominated.set(uid, { pod, nodeName: nameOf(best.node) });
+    return { do: 'preempt', node: nameOf(best.node), victims: best.victims.map((victim) => uidOf(victim.pod)) };
+  }
+
+  /** Everybody lesser leaves, and returns one by one, as long as there is still room. */
+  #victimsOn(pod: Pod, node: Node): { node: Node; victims: Resident[]; violations: number } | undefined {
+    const lesser = [...this.pods.values()]
+      .filter((other) => other.nodeName === nameOf(node) && priorityOf(other.pod) < priorityOf(pod))
+      .toSorted(byImportance);
+    const absent = new Set(lesser);
+    if (lesser.length === 0 || !this.#without(absent).fits(pod, node)) return undefined;
+    const staying = lesser.filter(({ leaving }) => leaving !== true);
+    const left = new Map([...this.budgets.values()].map((budget) => [budget, budget.allowed]));
+    const violating = staying.filter((victim) => {
+      const mine = [...this.budgets.values()].filter((budget) => covered(budget, victim.pod));
+      for (const budget of mine) left.set(budget, (left.get(budget) ?? 0) - 1);
+      return mine.some((budget) => (left.get(budget) ?? 0) < 0);
+    });
+    for (const resident of [...violating, ...staying.filter((each) => !violating.includes(each))]) {
+      absent.delete(resident);
+      if (!this.#without(absent).fits(pod, node)) absent.add(resident);
+    }
+    const victims = staying.filter((each) => absent.has(each));
+    return { node, victims, violations: victims.filter((each) => violating.includes(each)).length };
+  }
+
+  /** The cluster as it would be without some pods. */
+  #without(absent: ReadonlySet<Resident>): ReferenceScheduler {
+    const other = new ReferenceScheduler(this.#seed, { packs: this.#packs });
+    for (const [name, node] of this.nodes) other.nodes.set(name, node);
+    for (const [uid, resident] of this.pods) if (!absent.has(resident)) other.pods.set(uid, resident);
+    for (const [uid, resident] of this.nominated) other.nominated.set(uid, resident);
+    return other;
+  }
+
+  #best(pod: Pod): Node | undefined {
     const fitting = [...this.nodes.values()].filter((node) => this.fits(pod, node));
     const scores = this.#scores(pod, fitting);
     const [best] = fitting.toSorted(
       (a, b) =>
         (scores.get(b) ?? 0) - (scores.get(a) ?? 0) ||
-        (this.#on(a).length - this.#on(b).length) * (this.#packs ? -1 : 1) ||
+        (this.#onOrComing(a, pod).length - this.#onOrComing(b, pod).length) * (this.#packs ? -1 : 1) ||
         this.#tie(a) - this.#tie(b) ||
         (nameOf(a) < nameOf(b) ? -1 : 1),
     );
-    if (best === undefined) return undefined;
-    this.pods.set(pod.metadata?.uid ?? '', { pod, nodeName: nameOf(best) });
-    return nameOf(best);
+    return best;
   }
 
   fits(pod: Pod, node: Node): boolean {
@@ -51,7 +127,7 @@ export class ReferenceScheduler {
     if (node.spec?.unschedulable === true && !tolerations.some((toleration) => covers(toleration, cordon)))
       return false;
     if (!toleratesAll(pod, node) || !matchesNode(pod, node)) return false;
-    const here = this.#on(node);
+    const here = this.#onOrComing(node, pod);
     for (const mine of portsOf(pod)) {
       for (const other of here) {
         for (const theirs of portsOf(other)) {
@@ -102,7 +178,9 @@ export class ReferenceScheduler {
       if (labelOf(node, constraint.topologyKey) === undefined) return false;
       const counts = this.#countsOf(pod, constraint, hard);
       const self = selects(constraint.labelSelector, pod) ? 1 : 0;
-      const here = counts.get(labelOf(node, constraint.topologyKey) ?? '') ?? 0;
+      const domain = labelOf(node, constraint.topologyKey) ?? '';
+      const coming = this.#countsOf(pod, constraint, hard, (other) => this.#coming(other, pod));
+      const here = (counts.get(domain) ?? 0) + (coming.get(domain) ?? 0);
       const lowest = counts.size === 0 ? 0 : Math.min(...counts.values());
       return here + self - lowest <= constraint.maxSkew;
     });
@@ -113,6 +191,7 @@ export class ReferenceScheduler {
     pod: Pod,
     constraint: TopologySpreadConstraint,
     together: readonly TopologySpreadConstraint[],
+    podsOn = (node: Node) => this.#staying(node),
   ): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
     for (const node of this.nodes.values()) {
@@ -120,7 +199,7 @@ export class ReferenceScheduler {
       if (constraint.nodeAffinityPolicy !== 'Ignore' && !matchesNode(pod, node)) continue;
       if (constraint.nodeTaintsPolicy === 'Honor' && !toleratesAll(pod, node)) continue;
       const domain = labelOf(node, constraint.topologyKey) ?? '';
-      const matching = this.#on(node).filter((other) => selects(constraint.labelSelector, other));
+      const matching = podsOn(node).filter((other) => selects(constraint.labelSelector, other));
       counts.set(domain, (counts.get(domain) ?? 0) + matching.length);
     }
     return counts;
@@ -146,11 +225,15 @@ export class ReferenceScheduler {
     const there = (key: string) =>
       [...this.nodes.values()]
         .filter((other) => labelOf(other, key) !== undefined && labelOf(other, key) === labelOf(node, key))
+        .flatMap((other) => this.#onOrComing(other, pod));
+    const thereNow = (key: string) =>
+      [...this.nodes.values()]
+        .filter((other) => labelOf(other, key) !== undefined && labelOf(other, key) === labelOf(node, key))
         .flatMap((other) => this.#on(other));
     const everywhere = [...this.nodes.values()];
     for (const { topologyKey, labelSelector } of requiredTerms(pod, 'podAffinity')) {
       if (labelOf(node, topologyKey) === undefined) return false;
-      if (there(topologyKey).some((other) => selects(labelSelector, other))) continue;
+      if (thereNow(topologyKey).some((other) => selects(labelSelector, other))) continue;
       const keyed = everywhere.filter((other) => labelOf(other, topologyKey) !== undefined);
       const anywhere = keyed.flatMap((other) => this.#on(other)).some((other) => selects(labelSelector, other));
       if (anywhere || !selects(labelSelector, pod)) return false;
@@ -159,7 +242,7 @@ export class ReferenceScheduler {
       if (there(topologyKey).some((other) => selects(labelSelector, other))) return false;
     }
     return everywhere
-      .flatMap((other) => this.#on(other).map((resident) => ({ resident, other })))
+      .flatMap((other) => this.#onOrComing(other, pod).map((resident) => ({ resident, other })))
       .every(({ resident, other }) =>
         requiredTerms(resident, 'podAntiAffinity').every(({ topologyKey, labelSelector }) => {
           const same =
@@ -188,7 +271,7 @@ export class ReferenceScheduler {
   }
 
   #load(pod: Pod, node: Node): number {
-    const all = [...this.#on(node), pod];
+    const all = [...this.#onOrComing(node, pod), pod];
     const percent = (resource: 'cpu' | 'memory') => {
       const [have, use] = [capacity(node, resource), sum(all, (each) => nominal(each, resource))];
       if (this.#packs) return Math.floor((Math.min(use, have) * 100) / have);
@@ -205,9 +288,63 @@ export class ReferenceScheduler {
     return [...this.pods.values()].filter(({ nodeName }) => nodeName === nameOf(node)).map(({ pod }) => pod);
   }
 
+  #staying(node: Node): readonly Pod[] {
+    const here = [...this.pods.values()].filter(({ nodeName }) => nodeName === nameOf(node));
+    return here.filter(({ leaving }) => leaving !== true).map(({ pod }) => pod);
+  }
+
+  /** Pods nominated to the node that `pod` must leave room for. */
+  #coming(node: Node, pod: Pod): readonly Pod[] {
+    return [...this.nominated.values()]
+      .filter(({ nodeName }) => nodeName === nameOf(node))
+      .map((each) => each.pod)
+      .filter((other) => uidOf(other) !== uidOf(pod) && priorityOf(other) >= priorityOf(pod));
+  }
+
+  /** Where they would help nobody (affinity, the lowest count of a spread, preferences) they are not counted. */
+  #onOrComing(node: Node, pod: Pod): readonly Pod[] {
+    return [...this.#on(node), ...this.#coming(node, pod)];
+  }
+
   #tie(node: Node): number {
     return hash32(this.#seed, nameOf(node));
   }
+}
+
+interface Resident {
+  readonly pod: Pod;
+  readonly nodeName: string;
+  /** Milliseconds; absent as long as its node has not taken it up. */
+  startedAt?: number;
+  /** True once it has been asked to leave. */
+  leaving?: boolean;
+}
+
+export type Outcome =
+  | { readonly do: 'place'; readonly node: string }
+  | { readonly do: 'preempt'; readonly node: string; readonly victims: readonly string[] }
+  | { readonly do: 'wait' }
+  | { readonly do: 'refuse' };
+
+const uidOf = (pod: Pod) => pod.metadata?.uid ?? '';
+const priorityOf = (pod: Pod) => pod.spec.priority ?? 0;
+const lifted = ({ pod }: Resident) => priorityOf(pod) + 2 ** 31;
+
+function byImportance(a: Resident, b: Resident): number {
+  if (priorityOf(a.pod) !== priorityOf(b.pod)) return priorityOf(b.pod) - priorityOf(a.pod);
+  const [startA, startB] = [a.startedAt ?? Infinity, b.startedAt ?? Infinity];
+  if (startA !== startB) return startA < startB ? -1 : 1;
+  return uidOf(a.pod) < uidOf(b.pod) ? -1 : 1;
+}
+
+function earliestOfHighest(victims: readonly Resident[]): number {
+  const highest = Math.max(...victims.map(({ pod }) => priorityOf(pod)));
+  const top = victims.filter(({ pod }) => priorityOf(pod) === highest);
+  return Math.min(...top.map(({ startedAt = Infinity }) => startedAt));
+}
+
+function covered({ matchLabels }: { matchLabels: Readonly<Record<string, string>> }, pod: Pod): boolean {
+  return Object.entries(matchLabels).every(([key, value]) => pod.metadata?.labels?.[key] === value);
 }
 
 const labelOf = (node: Node, key: string) => node.metadata?.labels?.[key];
@@ -239,7 +376,7 @@ const nameOf = (node: Node) => node.metadata?.name ?? '';
 const requestsOf = (pod: Pod) => pod.spec?.containers[0]?.resources?.requests ?? {};
 const request = (pod: Pod, resource: string) => amountOf(resource, requestsOf(pod)[resource] ?? 0);
 const capacity = (node: Node, resource: string) => amountOf(resource, node.status?.allocatable?.[resource] ?? 0);
-const sum = (pods: readonly Pod[], amount: (pod: Pod) => number) => pods.reduce((total, pod) => total + amount(pod), 0);
+const sum = <T>(all: readonly T[], amount: (each: T) => number) => all.reduce((total, each) => total + amount(each), 0);
 
 function nominal(pod: Pod, resource: 'cpu' | 'memory'): number {
   if (requestsOf(pod)[resource] !== undefined) return request(pod, resource);

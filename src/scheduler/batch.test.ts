@@ -130,7 +130,7 @@ test('a refusal is told in the words and numbers of upstream', () => {
   const decision = decide(asking('3'));
   assert.equal(
     decision.do === 'refuse' && decision.failure.message,
-    '0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {dedicated: db}, 1 node(s) were unschedulable.',
+    '0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {dedicated: db}, 1 node(s) were unschedulable. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.',
   );
 });
 
@@ -148,7 +148,7 @@ test('a pod that is pinned to a node by name goes there or nowhere, and shares i
   assert.equal(three.do === 'place' && three.nodeName, 'n2');
   assert.equal(
     nowhere.do === 'refuse' && nowhere.failure.message,
-    "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match Pod's node affinity/selector.",
+    "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match Pod's node affinity/selector. preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling.",
   );
 });
 

@@ -1,7 +1,7 @@
 import type { Pod } from '#api/core/pod.ts';
 import { pinOf } from './demand.ts';
 import { Evaluation } from './evaluation.ts';
-import { FailureCounter, type Failure } from './failure.ts';
+import { FailureCounter, withPreemption, type Failure } from './failure.ts';
 import type { NodeTable, Occupant } from './node-table.ts';
 import type { Profile } from './plugin.ts';
 import { DisruptionBudgets } from './preemption/disruption-budgets.ts';
@@ -58,6 +58,8 @@ interface Known {
   readonly evaluation: Evaluation;
   /** The failure found at position `at` of the table's log: it holds until something changes. */
   failure?: { readonly at: number; readonly failure: Failure };
+  /** Why preemption does not help, for pods of one priority. */
+  words?: { readonly at: number; readonly priority: number; readonly text: string };
 }
 
 /**
@@ -141,8 +143,15 @@ export class BatchPlacer {
     }
     const unnominated = recourse.why === 'helpless' && this.preemptor.nominations.get(uid) !== undefined;
     if (unnominated) this.preemptor.nominations.delete(uid);
-    const { again } = recourse;
-    return { do: 'refuse', pending, failure, unnominated, ...(again === undefined ? {} : { again }) };
+    const { again, why } = recourse;
+    const words = this.#wordsOf(pending, why);
+    return {
+      do: 'refuse',
+      pending,
+      failure: withPreemption(failure, words),
+      unnominated,
+      ...(again === undefined ? {} : { again }),
+    };
   }
 
   /** What is known of all nodes with regard to a signature, current as of now. Do not keep it. */
@@ -160,6 +169,20 @@ export class BatchPlacer {
       known.failure = { at, failure: counter.toFailure(this.#table.nodeCount) };
     }
     return known.failure.failure;
+  }
+
+  /** What preemption has to say; remembered as the failure of the signature is. */
+  #wordsOf(pending: PendingPod, why: 'never' | 'helpless'): string {
+    const { signature, pin, pod } = pending;
+    const known = this.#knownOf(signature);
+    const { preemptor } = this;
+    if (why === 'never' || pin !== undefined) return preemptor.words(pending, known.evaluation, why);
+    const at = this.#table.log.end;
+    const priority = pod.spec?.priority ?? 0;
+    if (known.words?.at !== at || known.words.priority !== priority) {
+      known.words = { at, priority, text: preemptor.words(pending, known.evaluation, why) };
+    }
+    return known.words.text;
   }
 
   #pinnedFailure(evaluation: Evaluation, row: number): Failure {

@@ -1,8 +1,10 @@
 import type { Pod } from '#api/core/pod.ts';
+import { unreachable } from '#lib/unreachable.ts';
 import type { ObjectRef } from '#machinery/object.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { NodeTable } from './node-table.ts';
 import type { Refusal } from './plugin.ts';
+import type { Recourse } from './preemption/preemptor.ts';
 import { describeAmount } from './requests.ts';
 
 /**
@@ -14,6 +16,23 @@ export interface WhySource {
   /** Undefined if the scheduler knows no such pod. */
   why(ref: Required<ObjectRef>): Explanation | undefined;
 }
+
+/** What preemption would do for a waiting pod, or does. */
+export type PreemptionVerdict =
+  /** These would have to leave: it happens when its turn comes. */
+  | {
+      readonly outcome: 'possible';
+      readonly nodeName: string;
+      readonly victims: readonly (Required<ObjectRef> & { readonly priority: number })[];
+      /** Victims whose end violates a disruption budget. */
+      readonly budgetsViolated: number;
+    }
+  /** Others are leaving for it. */
+  | { readonly outcome: 'waits'; readonly nodeName: string }
+  /** Its `preemptionPolicy` is `Never`. */
+  | { readonly outcome: 'never' }
+  /** No node would take it even without all pods of lower priority, or there are none. */
+  | { readonly outcome: 'helpless' };
 
 /** Plain data: it goes over the wire as it is. */
 export interface Explanation {
@@ -30,6 +49,8 @@ export interface Explanation {
   readonly nodesOmitted: number;
   /** Nodes that would take the pod with one thing changed, grouped: `2 nodes would if 300Mi of memory were freed`. */
   readonly wouldFit: readonly string[];
+  /** Of a waiting pod that fits nowhere. */
+  readonly preemption?: PreemptionVerdict;
 }
 
 export interface NodeVerdict {
@@ -109,6 +130,42 @@ export function judgeNodes(
     wouldFit: wouldFit(verdicts),
   };
 }
+
+export function preemptionVerdict(recourse: Recourse, table: NodeTable): PreemptionVerdict {
+  if (recourse.do === 'wait') return { outcome: 'waits', nodeName: recourse.nodeName };
+  if (recourse.do === 'nothing') return { outcome: recourse.why };
+  const { row, victims, violations } = recourse.candidate;
+  return {
+    outcome: 'possible',
+    nodeName: table.nameOf(row),
+    victims: victims.map(({ namespace, name, priority }) => ({ namespace, name, priority })),
+    budgetsViolated: violations,
+  };
+}
+
+/** For people: a sentence to go after the summary. */
+export function describePreemption(verdict: PreemptionVerdict): string {
+  switch (verdict.outcome) {
+    case 'waits':
+      return ` It waits for others to leave ${verdict.nodeName}, to which it is nominated.`;
+    case 'never':
+      return ' Its preemptionPolicy is Never, so nobody leaves for it.';
+    case 'helpless':
+      return ' Preemption would not help: no node would take it even if all pods of lower priority left.';
+    case 'possible': {
+      const { victims, nodeName, budgetsViolated } = verdict;
+      const names = victims.slice(0, victimsNamedMax).map(({ namespace, name }) => `${namespace}/${name}`);
+      const more = victims.length > names.length ? ` and ${victims.length - names.length} more` : '';
+      const cost = budgetsViolated === 0 ? '' : `, ${budgetsViolated} of them against a disruption budget`;
+      if (victims.length === 0) return ` It would wait on ${nodeName} for those that are leaving already.`;
+      return ` Preemption would have ${names.join(', ')}${more} leave ${nodeName}${cost}.`;
+    }
+    default:
+      return unreachable(verdict);
+  }
+}
+
+const victimsNamedMax = 5;
 
 const pinnedElsewhere: Refusal = {
   plugin: 'NodeAffinity',

@@ -9,6 +9,11 @@ export interface Failure {
   readonly message: string;
 }
 
+/** Adds what preemption could do, as upstream words it. */
+export function withPreemption(failure: Failure, words: string): Failure {
+  return { ...failure, message: `${failure.message} preemption: ${words}` };
+}
+
 /** Counts refusals node by node. */
 export class FailureCounter {
   readonly #reasons = new Map<string, number>();

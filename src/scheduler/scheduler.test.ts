@@ -79,7 +79,8 @@ test('a pod that fits nowhere says why, and is placed as soon as a node makes ro
   await addPod('two');
   await until(async () => (await pod('two')).spec?.nodeName === 'n1');
   await addPod('three');
-  const message = '0/1 nodes are available: 1 Insufficient cpu.';
+  const message =
+    '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.';
   await until(async () => (await pod('three')).status?.conditions?.[0]?.message === message);
   assert.ok(told.includes(`three FailedScheduling: ${message}`));
   const why = scheduler.why({ namespace: 'default', name: 'three' });
@@ -143,7 +144,8 @@ test('a pod keeps others away by their labels, and lets them in when it goes', a
   await addPod('web', '1', {}, { app: 'web' });
   await addPod('other', '1', {}, { app: 'other' });
   await until(async () => (await pod('other')).spec?.nodeName === 'n1');
-  const message = "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules.";
+  const message =
+    "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
   await until(async () => (await pod('web')).status?.conditions?.[0]?.message === message);
   await client.delete(Pod, { namespace: 'default', name: 'lonely' }, { signal, gracePeriodSeconds: 0 });
   await until(async () => (await pod('web')).spec?.nodeName === 'n1');

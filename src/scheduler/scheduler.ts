@@ -14,7 +14,15 @@ import { hasReason } from '#machinery/status-error.ts';
 import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
 import { Binder, type Placement } from './binder.ts';
 import { defaultSchedulerName, needsLabels } from './demand.ts';
-import { DecisionMemory, judgeNodes, refOfPod, type Explanation, type WhySource } from './explain.ts';
+import {
+  DecisionMemory,
+  describePreemption,
+  judgeNodes,
+  preemptionVerdict,
+  refOfPod,
+  type Explanation,
+  type WhySource,
+} from './explain.ts';
 import { FailureReporter } from './failure-reporter.ts';
 import { NodeTable, type Occupant } from './node-table.ts';
 import { Evictor, type Preemption } from './preemption/evictor.ts';
@@ -152,7 +160,9 @@ export class Scheduler implements WhySource {
     }
     const uid = pod.metadata?.uid ?? '';
     const decision = this.#memory.get(uid);
-    const { signature, pin } = pendingOf(pod, this.#sign(pod));
+    const pending = pendingOf(pod, this.#sign(pod));
+    const { signature, pin } = pending;
+    this.#placer.preemptor.nominations.regard(pod.spec?.priority ?? 0, uid);
     const judged = judgeNodes(this.#table, this.#placer.evaluationOf(signature), pin);
     const verdicts = { nodes: judged.nodes, nodesOmitted: judged.omitted, wouldFit: judged.wouldFit };
     if (nodeName !== undefined && nodeName !== '') {
@@ -173,11 +183,14 @@ export class Scheduler implements WhySource {
       const gates = schedulingGates.map(({ name }) => name).join(', ');
       return { ...nothing, state: 'gated', summary: `It waits for its scheduling gates: ${gates}.` };
     }
-    const summary =
-      judged.fitting > 0
-        ? `${judged.fitting} of ${judged.total} nodes would take it; it waits for its turn.`
-        : `None of ${judged.total} nodes takes it.`;
-    return { pod: ref, state: 'waiting', summary, ...verdicts };
+    if (judged.fitting > 0) {
+      const summary = `${judged.fitting} of ${judged.total} nodes would take it; it waits for its turn.`;
+      return { pod: ref, state: 'waiting', summary, ...verdicts };
+    }
+    const recourse = this.#placer.preemptor.recourse(pending, this.#placer.evaluationOf(signature));
+    const preemption = preemptionVerdict(recourse, this.#table);
+    const summary = `None of ${judged.total} nodes takes it.${describePreemption(preemption)}`;
+    return { pod: ref, state: 'waiting', summary, ...verdicts, preemption };
   }
 
   #onNode({ type, object }: CacheEvent<Node>): void {

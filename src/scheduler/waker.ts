@@ -52,7 +52,7 @@ export class Waker {
     if (!log.reaches(from)) return this.#queue.wakeAll();
     const eased = new Set<number>();
     for (let at = from; at < log.end; at++) if ((log.bits(at) & changed.eased) !== 0) eased.add(log.row(at));
-    for (const signature of [...this.#queue.parkedSignatures()]) {
+    for (const signature of this.#queue.parkedSignatures()) {
       const { fitsOn, fitsWithoutLesser, coupled } = this.#check(signature);
       const highest = this.#queue.highestParked(signature);
       if (coupled || any(eased, fitsOn)) {

@@ -38,7 +38,7 @@ export function candidateOn(
   const leaving: Occupant[] = [];
   const lesser: Occupant[] = [];
   for (const occupant of table.occupantsAt(row)) {
-    if (occupant.priority >= priority || (occupant.state !== 'bound' && occupant.state !== 'assumed')) continue;
+    if (!isLesser(occupant, priority)) continue;
     (occupant.terminating ? leaving : lesser).push(occupant);
   }
   if (leaving.length + lesser.length === 0) return undefined;
@@ -90,6 +90,11 @@ export function isBetter(a: Candidate, b: Candidate, table: NodeTable): boolean 
   if (a.earliestStart !== b.earliestStart) return a.earliestStart > b.earliestStart;
   const [tieA, tieB] = [table.tie[a.row] ?? 0, table.tie[b.row] ?? 0];
   return tieA === tieB ? table.nameOf(a.row) < table.nameOf(b.row) : tieA < tieB;
+}
+
+/** A pod that may be made to leave for one of `priority`. */
+export function isLesser({ priority, state }: Occupant, than: number): boolean {
+  return priority < than && (state === 'bound' || state === 'assumed');
 }
 
 /** Higher priority first, then what has run longer. */

@@ -1,7 +1,8 @@
 import type { PendingPod } from '../batch.ts';
 import type { Evaluation } from '../evaluation.ts';
+import { FailureCounter } from '../failure.ts';
 import type { NodeTable, Occupant } from '../node-table.ts';
-import type { Candidate } from './candidate.ts';
+import { isLesser, type Candidate } from './candidate.ts';
 import type { DisruptionBudgets } from './disruption-budgets.ts';
 import type { Nomination, Nominations } from './nominations.ts';
 import { VictimSearch } from './victim-search.ts';
@@ -62,6 +63,29 @@ export class Preemptor {
     const best = search.best();
     if (best === undefined && this.#now !== undefined) this.#failedAt.set(search, this.#now());
     return outcome(best);
+  }
+
+  /**
+   * Why preemption does not help, in upstream's words.
+   * Source: k8s.io/kubernetes/pkg/scheduler/framework/preemption (Preempt, findCandidates).
+   */
+  words({ pod, pin }: PendingPod, evaluation: Evaluation, why: 'never' | 'helpless'): string {
+    if (why === 'never') return 'not eligible due to preemptionPolicy=Never.';
+    const table = this.#table;
+    const priority = pod.spec?.priority ?? 0;
+    const anybodyLesser = table.lowestPriority < priority;
+    const counter = new FailureCounter();
+    for (let row = 0; row < table.rowEnd; row++) {
+      if (table.present[row] !== 1) continue;
+      const refusals = evaluation.refusals(row);
+      const elsewhere = pin !== undefined && pin !== table.nameOf(row);
+      if (elsewhere || refusals.some(({ curable }) => !curable)) {
+        counter.addNodes('Preemption is not helpful for scheduling', 1);
+      } else if (anybodyLesser && table.occupantsAt(row).some((other) => isLesser(other, priority))) {
+        counter.add(refusals);
+      } else counter.addNodes('No preemption victims found for incoming pod', 1);
+    }
+    return counter.toFailure(table.nodeCount).message;
   }
 
   /** Books a preemption: whoever was nominated to the node with lower priority loses that, and is returned. */

@@ -169,3 +169,10 @@ test('conform() never throws nor pollutes, and conforming again changes nothing'
     { numRuns: 1000 },
   );
 });
+
+test('optional lists and maps that are empty are absent, required ones stay; a wrong type is never taken for empty', () => {
+  assert.deepEqual(conform(thing, { labels: {}, args: [], items: [] }).value, conform(thing, {}).value);
+  for (const wrong of [{ labels: [] }, { args: {} }, { args: '' }, { labels: 0 }, { name: false }, { paused: 0 }]) {
+    assert.equal(conform(thing, wrong).errors.length, 1, JSON.stringify(wrong));
+  }
+});

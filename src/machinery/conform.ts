@@ -4,7 +4,8 @@
  * with its words for what is wrong, so that what Tutti stores is what Kubernetes would have stored:
  *
  * - `null` is absence; in a list or map it is the zero value of its elements.
- * - In Go structs (`zeroIsAbsent`) a zero scalar that is no pointer is absence too.
+ * - In Go structs (`zeroIsAbsent`) a zero scalar that is no pointer is absence too, and so are optional lists and maps
+ *   that are empty: what is stored upstream cannot tell them from absent ones.
  * - Published defaults apply to what is absent, zero ones included: those are the fields Go always prints. Required
  *   lists and maps, and `spec`, become empty ones for the same reason.
  *
@@ -55,8 +56,8 @@ type Value = Readonly<Record<string, unknown>>;
 
 interface CompiledField {
   readonly check: Check;
-  /** Zero means absent. */
-  readonly drop: boolean;
+  /** True for a value that means absent. */
+  readonly isDropped: ((value: unknown) => boolean) | undefined;
   /** What an absent field becomes. */
   readonly fill: (() => unknown) | undefined;
 }
@@ -130,7 +131,7 @@ function compileObject(schema: ObjectSchema): Check {
       if (field === undefined) {
         if (keepUnknown && key !== '__proto__') after = checkFreeAt(key, before, run);
         else if (run.unknown.length < problemsMax) run.unknown.push(pathOf(run, key));
-      } else if (before !== null && before !== undefined && !(field.drop && isZero(before))) {
+      } else if (before !== null && before !== undefined && field.isDropped?.(before) !== true) {
         run.path.push(key);
         after = field.check(before, run, name);
         run.path.pop();
@@ -154,12 +155,35 @@ function compileObject(schema: ObjectSchema): Check {
 
 function compileField(name: string, field: Field, owner: ObjectSchema): CompiledField {
   const { schema } = field;
-  const hasZero = isPlain(schema) || (schema.type === 'int-or-string' && !owner.required.includes(name));
-  const drop = owner.zeroIsAbsent === true && field.pointer !== true && hasZero && !isZero(schema.default);
-  return { check: compile(schema), drop, fill: fillOf(name, field, owner) };
+  const isZero = zeroTest(schema, !owner.required.includes(name));
+  const drops = owner.zeroIsAbsent === true && field.pointer !== true && isZero?.(schema.default) === false;
+  return { check: compile(schema), isDropped: drops ? isZero : undefined, fill: fillOf(name, field, owner) };
 }
 
-const isZero = (value: unknown) => value === '' || value === 0 || value === false;
+/** What a value of `schema` is when Go does not write it; undefined where it always does. */
+function zeroTest(schema: Schema, isOptional: boolean): ((value: unknown) => boolean) | undefined {
+  if (isPlain(schema)) {
+    const zero = schema.type === 'string' ? '' : schema.type === 'boolean' ? false : 0;
+    return (value) => value === zero;
+  }
+  if (!isOptional) return undefined;
+  switch (schema.type) {
+    case 'int-or-string':
+      return (value) => value === 0;
+    case 'array':
+      return (value) => Array.isArray(value) && value.length === 0;
+    case 'map':
+      return isEmptyMap;
+    default:
+      return undefined;
+  }
+}
+
+function isEmptyMap(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  for (const _ in value) return false;
+  return true;
+}
 
 /** Times are structs in Go, and quantities too: only plain scalars vanish when they are zero. */
 function isPlain(schema: Schema): boolean {

@@ -688,11 +688,11 @@ test('a policy that may run again sees what later ones have changed, once', asyn
     );
   await bindMutator(mutator('again-a', only, [count('a', 'b')], { reinvocationPolicy: 'IfNeeded' }));
   await bindMutator(mutator('again-b', only, [count('b', 'a')]));
-  const { data } = await api.json<Data>('POST', configMaps(ns), configMap('twice', {}));
-  assert.deepEqual(data, { a: '2', 'a-saw': '1', b: '1', 'b-saw': '1' });
+  const { data } = await api.json<Data>('POST', configMaps(ns), configMap('twice', { own: '' }));
+  assert.deepEqual(data, { own: '', a: '2', 'a-saw': '1', b: '1', 'b-saw': '1' });
   await api.json('PATCH', `${mutators}/again-a`, { spec: { reinvocationPolicy: 'Never' } }, merge);
-  const once = await api.json<Data>('POST', configMaps(ns), configMap('once', {}));
-  assert.deepEqual(once.data, { a: '1', 'a-saw': 'nothing', b: '1', 'b-saw': '1' });
+  const once = await api.json<Data>('POST', configMaps(ns), configMap('once', { own: '' }));
+  assert.deepEqual(once.data, { own: '', a: '1', 'a-saw': 'nothing', b: '1', 'b-saw': '1' });
 });
 
 test('mutating policies have params too, and validating ones see what they have made', async () => {

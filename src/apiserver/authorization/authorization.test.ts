@@ -343,7 +343,7 @@ test('the default policy mends what was taken away, keeps what was added, and le
   });
   const { rules = [] } = await api.admin.get(ClusterRole, { name: 'system:basic-user' }, { signal });
   assert.deepEqual(rules[0], extra);
-  assert.deepEqual((await api.admin.get(ClusterRole, { name: 'system:discovery' }, { signal })).rules, []);
+  assert.deepEqual((await api.admin.get(ClusterRole, { name: 'system:discovery' }, { signal })).rules ?? [], []);
   await api.admin.get(ClusterRole, { name: 'system:kube-dns' }, { signal });
 });
 

@@ -174,15 +174,17 @@ test('a scheduler started anew keeps what was promised, and has nobody else leav
   const node = nominated(cluster, 'high');
   const gone = leaving(cluster);
   await first[Symbol.asyncDispose]();
-  await using second = await scheduler(cluster);
+  await create(cluster, 'a-rival', '2', 'patient'); // of the same priority, and looked at first
   await create(cluster, 'low-9', '1', 'low');
-  await cluster.until(() => messageOf(cluster, 'low-9') !== undefined);
-  await cluster.advance(30_000);
-  assert.deepEqual(leaving(cluster), gone);
+  await cluster.until(() => gone.every((name) => podOf(cluster, name) === undefined));
+  await using second = await scheduler(cluster);
+  await cluster.until(() => messageOf(cluster, 'low-9') !== undefined && messageOf(cluster, 'a-rival') !== undefined);
+  assert.deepEqual(leaving(cluster), []);
   await cluster.until(() => nodeOf(cluster, 'high') !== undefined);
   assert.equal(nodeOf(cluster, 'high'), node);
   assert.equal(nodeOf(cluster, 'low-9'), undefined);
-  assert.match(await second.metrics.text(), /scheduler_preemption_attempts_total \d/);
+  assert.equal(nodeOf(cluster, 'a-rival'), undefined);
+  assert.match(await second.metrics.text(), /scheduler_preemption_attempts_total [1-9]/);
 });
 
 test('a preemption that the API refuses is taken back, and tried again', async () => {

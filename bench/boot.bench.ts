@@ -26,6 +26,21 @@ async function boot(): Promise<readonly Row[]> {
   return rows;
 }
 
+/** From spawning it to `/readyz`, on the data of a server that was killed. */
+async function afterKill(): Promise<readonly Row[]> {
+  const args = ['--sim', '--nodes', '10'];
+  const readyz: number[] = [];
+  await using resources = new AsyncDisposableStack();
+  let server = await Server.up(args);
+  resources.defer(() => server[Symbol.asyncDispose]());
+  for (let sample = 0; sample < samples; sample++) {
+    server = await server.restarted(args, 'SIGKILL');
+    readyz.push(server.readyzMs);
+  }
+  return [{ name: 'boot.readyz-after-kill', value: percentile(readyz, 0.5), unit: 'ms', budget: 3000, samples }];
+}
+
 export const benchmarks: readonly Benchmark[] = [
   { names: ['boot.readyz', 'boot.readyz-first-ever', 'boot.node-ready'], run: boot },
+  { names: ['boot.readyz-after-kill'], run: afterKill },
 ];

@@ -54,9 +54,9 @@ export class Server implements AsyncDisposable {
     return Server.#on(mkdtempSync(path.join(tmpdir(), 'tutti-bench-')), args);
   }
 
-  /** Stops this server and starts another on its data; only the other need be disposed of. */
-  async restarted(args: readonly string[] = []): Promise<Server> {
-    this.#process.kill('SIGTERM');
+  /** Ends this server and starts another on its data; only the other need be disposed of. */
+  async restarted(args: readonly string[] = [], by: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<Server> {
+    this.#process.kill(by);
     await once(this.#process, 'exit');
     return Server.#on(this.dataDir, args);
   }

@@ -63,12 +63,14 @@ function readField(
     setOwn((target[name] ??= {}) as Target, key, value ?? zeroOf(schema.values)); // only this function sets it
   } else {
     const value = readValue(schema, tag, reader, owner, depth);
-    if (value !== undefined && (pointer === true || !isZero(value) || owner.zeroIsAbsent !== true))
+    if (value !== undefined && (pointer === true || !isZero(schema, value) || owner.zeroIsAbsent !== true))
       target[name] = value;
   }
 }
 
-const isZero = (value: unknown) => value === '' || value === 0 || value === false;
+/** An empty text is no zero where a number might stand: Go's zero is the number there. */
+const isZero = (schema: Schema, value: unknown) =>
+  value === 0 || value === false || (value === '' && schema.type !== 'int-or-string');
 
 /** A list as a map's value is a message of its own. */
 function readMapValue(schema: Schema, tag: number, reader: WireReader, owner: ObjectSchema, depth: number): unknown {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { findHostIps } from '#agent/node-facts.ts';
+import type { NodeShape } from '#agent/sim/node-shape.ts';
 import { SimNodes } from '#agent/sim/sim-nodes.ts';
 import { Node } from '#api/core/node.ts';
 import type { Auditor } from '#apiserver/audit/auditor.ts';
@@ -33,6 +34,7 @@ import { rebalanceDefaults } from '#scheduler/rebalance/plan-moves.ts';
 import { fileLog, type LogLevel } from './log-file.ts';
 import { startNodeThread } from './node-thread.ts';
 import { simNodeStreams } from './sim-node-streams.ts';
+import type { Playback } from './simulation/trace-player.ts';
 import { openTracer } from './tracing-configuration.ts';
 import { queueMetrics } from './queue-metrics.ts';
 import { openPki, serverHosts, type Pki } from './pki.ts';
@@ -41,8 +43,10 @@ import { writeFileAtomically } from '#lib/atomic-file.ts';
 export interface AllInOneOptions {
   readonly dataDir: string;
   readonly port: number;
-  /** How many pretend nodes; undefined for this host as a real one. */
-  readonly simNodes: number | undefined;
+  /** Pretend nodes; undefined for this host as a real one. */
+  readonly simNodes: readonly NodeShape[] | undefined;
+  /** What is to happen to pretend nodes, once they are there. */
+  readonly trace?: Playback | undefined;
   readonly etcdEndpoints: readonly string[];
   /** Other APIs to serve beside Kubernetes'. */
   readonly dialects?: readonly 'docker'[];
@@ -297,10 +301,20 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
       informers: control.caches,
       clock,
       log: log.child({ area: 'sim' }),
-      nodes: [{ count: options.simNodes }],
+      nodes: options.simNodes,
     });
     const running = sim.register(stop.signal).then(() => void loops.push(sim.run(stop.signal)));
     nodesReady = running.then(() => untilReady(client, sim.names, clock, stop.signal));
+    const { trace } = options;
+    if (trace !== undefined) {
+      const playing = { clock, log: log.child({ area: 'trace' }), signal: stop.signal };
+      const play = async () => {
+        await nodesReady;
+        const { playAsTimePasses, TracePlayer } = await import('./simulation/trace-player.ts'); // only where it is asked for
+        await playAsTimePasses(new TracePlayer(client, sim), trace, playing);
+      };
+      loops.push(play().catch((error: unknown) => log.warn('trace not played to its end', { error })));
+    }
   } else {
     const nodeName = nodeNameOf(hostname());
     const identity = await pki.node(nodeName, hostIps);

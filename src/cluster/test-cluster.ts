@@ -11,6 +11,7 @@ import type { CacheReader } from '#client/cache.ts';
 import type { Client } from '#client/client.ts';
 import { abortController, systemClock, VirtualClock, type Clock } from '#lib/clock.ts';
 import { silentLog, type Log } from '#lib/log.ts';
+import { seededRandom } from '#lib/seeded-random.ts';
 import type { ObjectRef } from '#machinery/object.ts';
 import type { Explanation } from '#scheduler/explain.ts';
 import type { ProfileConfig } from '#scheduler/profile.ts';
@@ -63,7 +64,7 @@ export interface TestCluster extends AsyncDisposable {
   readonly clock: Clock;
   /** Aborts when the cluster is disposed of. */
   readonly signal: AbortSignal;
-  readonly nodes: Pick<SimNodes, 'names' | 'stop' | 'restart'>;
+  readonly nodes: Pick<SimNodes, 'names' | 'add' | 'stop' | 'restart'>;
   /** Moves virtual time forward, letting everything happen that becomes due. Throws on a cluster in system time. */
   advance(ms: number): Promise<void>;
   /**
@@ -101,7 +102,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   const quiet = new QuietStore(store);
   const virtual = options.clock === 'system' ? undefined : new VirtualClock(options.startsAt, () => quiet.quiet());
   const clock = virtual ?? systemClock;
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const serviceAccountKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const opened: OpenedApi = await openApi({
@@ -259,14 +260,3 @@ class InProcessCluster implements TestCluster {
 /** How often conditions are looked at: in virtual time how far it moves, in system time how long it waits. */
 const stepMs = 100;
 const pollMs = 20;
-
-/** Numbers in [0, 1) from a seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -15,6 +15,7 @@ const subcommands = {
   plan: async (program: Command) => (await import('./plan.ts')).registerPlan(program),
   apply: async (program: Command) => (await import('./apply.ts')).registerApply(program),
   'what-if': async (program: Command) => (await import('./what-if.ts')).registerWhatIf(program),
+  simulate: async (program: Command) => (await import('./simulate.ts')).registerSimulate(program),
   encryption: async (program: Command) => (await import('./encryption.ts')).registerEncryption(program),
   rebalance: async (program: Command) => (await import('./rebalance.ts')).registerRebalance(program),
   reset: async (program: Command) => (await import('./reset.ts')).registerReset(program),

@@ -34,7 +34,7 @@ export function placementsText({ workloads, placed, unplaced }: PlacementChange)
 }
 
 /** Pods that wait for the same reasons are told together. */
-function unplacedLines(unplaced: PlacementChange['unplaced']): readonly string[] {
+export function unplacedLines(unplaced: PlacementChange['unplaced']): readonly string[] {
   const groups = Map.groupBy(unplaced, ({ dimensions, wouldFit }) => JSON.stringify([dimensions, wouldFit]));
   return [...groups.values()].slice(0, podsShownMax).flatMap((pods) => {
     const [{ pod, dimensions, wouldFit, summary }] = pods as [(typeof pods)[number]];

@@ -6,7 +6,9 @@ import { Option, type Command } from 'commander';
 import { missingPrograms } from '#agent/binaries.ts';
 import { startAllInOne } from '#cluster/all-in-one.ts';
 import { holderOf, makeDataDir } from '#cluster/data-dir.ts';
+import type { NodeShape } from '#agent/sim/node-shape.ts';
 import type { LogLevel } from '#cluster/log-file.ts';
+import type { Playback } from '#cluster/simulation/trace-player.ts';
 import { systemClock } from '#lib/clock.ts';
 import { auditFlags, auditOptionsOf, type AuditFlags } from './audit-flags.ts';
 import { admissionFlagsOf, policyFlags, type PolicyFlags } from './policy-flags.ts';
@@ -14,11 +16,14 @@ import { UsageError } from './fail.ts';
 import { mergeIntoUsers } from './kubeconfig.ts';
 import { dataDirOption, wholeNumber, type DataDirOptions } from './options.ts';
 import { duration } from './terminal.ts';
+import { readTrace } from './trace-file.ts';
 
 interface UpOptions extends DataDirOptions, AuditFlags, PolicyFlags {
   readonly port: number;
   readonly sim?: boolean;
   readonly nodes?: number;
+  readonly trace?: string;
+  readonly traceSpeed: number;
   readonly detach?: boolean;
   readonly dialect: readonly Dialect[];
   readonly storeEtcd?: readonly string[];
@@ -37,22 +42,35 @@ type Dialect = (typeof dialects)[number];
 const nodesMax = 20_000;
 const detachedReadyMsMax = 90_000;
 
-/** How many pretend nodes to run; undefined for this host as a real node. Says in a line why they are pretended. */
-function simulatedNodes({ sim, nodes }: UpOptions): number | undefined {
+/** Pretend nodes, and what happens to them. */
+interface Simulated {
+  readonly nodes: readonly NodeShape[];
+  readonly trace?: Playback;
+}
+
+/** The pretend nodes to run; undefined for this host as a real node. Says in a line why they are pretended. */
+async function simulatedNodes({ sim, nodes, trace, traceSpeed: speed }: UpOptions): Promise<Simulated | undefined> {
   const isRoot = process.getuid?.() === 0;
   if (sim !== true && isRoot) {
-    if (nodes !== undefined)
-      throw new UsageError(
-        '--nodes counts pretend nodes.',
-        'add --sim, or leave --nodes out: this host is one real node',
-      );
-    return undefined;
+    if (nodes === undefined && trace === undefined) return undefined;
+    throw new UsageError(
+      nodes === undefined ? '--trace is for pretend nodes.' : '--nodes counts pretend nodes.',
+      `add --sim, or leave ${nodes === undefined ? '--trace' : '--nodes'} out: this host is one real node`,
+    );
+  }
+  if (nodes !== undefined && trace !== undefined) {
+    throw new UsageError('--trace names the nodes, so --nodes cannot count them.', 'leave one of them out');
   }
   const why = sim === true ? 'as --sim asks' : 'as this is not root';
   process.stdout.write(
     `Nodes are pretended, ${why}: pods are scheduled and reported as running, but there are no containers.\n`,
   );
-  return nodes ?? 3;
+  if (trace === undefined) return { nodes: [{ count: nodes ?? 3 }] };
+  const events = await readTrace(trace);
+  // What is there from the beginning is awaited before the cluster is called ready.
+  const first = events.filter((event) => event.do === 'nodes' && event.at === 0);
+  const rest = events.filter((event) => !first.includes(event));
+  return { nodes: first.flatMap((event) => (event.do === 'nodes' ? event.shape : [])), trace: { events: rest, speed } };
 }
 
 /** Runs the same command in the background and waits for its ready line. */
@@ -121,15 +139,16 @@ async function assertCanRunContainers(): Promise<void> {
 }
 
 async function up(options: UpOptions): Promise<void> {
-  const simNodes = simulatedNodes(options);
-  if (simNodes === undefined) await assertCanRunContainers();
+  const simulated = await simulatedNodes(options);
+  if (simulated === undefined) await assertCanRunContainers();
   if (options.detach === true) return detach(options);
   // Counted from the start of the process: loading the code is part of what the user waits for.
   const sinceStart = () => process.uptime() * 1000;
   const cluster = await startAllInOne({
     dataDir: options.dataDir,
     port: options.port,
-    simNodes,
+    simNodes: simulated?.nodes,
+    trace: simulated?.trace,
     etcdEndpoints: options.storeEtcd ?? [],
     dialects: options.dialect,
     encryptionProviderConfig: options.encryptionProviderConfig,
@@ -164,7 +183,7 @@ async function up(options: UpOptions): Promise<void> {
   process.send?.(line);
   await asked;
   await cluster[Symbol.asyncDispose]();
-  if (simNodes === undefined)
+  if (simulated === undefined)
     process.stdout.write(
       'The server has stopped. Containers run on: "tutti up" takes them over, "tutti down" stops them.\n',
     );
@@ -180,6 +199,12 @@ export function registerUp(program: Command): void {
     )
     .option('--sim', 'pretend nodes instead of containers')
     .addOption(new Option('--nodes <count>', 'how many pretend nodes').argParser(wholeNumber('--nodes', 0, nodesMax)))
+    .option('--trace <file>', 'which pretend nodes, and what happens to them: see "tutti simulate"')
+    .addOption(
+      new Option('--trace-speed <times>', 'how much faster than it says the trace is played')
+        .default(1)
+        .argParser(wholeNumber('--trace-speed', 1, 100_000)),
+    )
     .option('-d, --detach', 'return once it is ready, and let it run in the background')
     .addOption(
       new Option('--dialect <name...>', 'other APIs to serve beside Kubernetes’').choices(dialects).default([]),

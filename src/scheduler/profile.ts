@@ -1,6 +1,7 @@
 import { conditionalBind } from './bind.ts';
 import { defaultSchedulerName } from './demand.ts';
 import type { Profile, ScorePlugin, Weighted } from './plugin.ts';
+import { binPackScore } from './plugins/bin-pack-score.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity, nodeAffinityScore } from './plugins/node-affinity.ts';
 import { nodePorts } from './plugins/node-ports.ts';
@@ -16,8 +17,14 @@ import { undecidable } from './plugins/undecidable.ts';
 export interface ProfileConfig {
   /** Pods choose the profile by `spec.schedulerName`. */
   readonly schedulerName?: string;
-  /** How nodes are compared by load: `LeastAllocated` spreads, `MostAllocated` packs, `Random` draws. */
-  readonly scoring?: ScoringStrategy | { readonly type: 'Random'; readonly seed: number };
+  /**
+   * How nodes are compared by load: `LeastAllocated` spreads, `MostAllocated` packs, `BinPack` packs without stranding
+   * one resource, `Random` draws.
+   */
+  readonly scoring?:
+    | ScoringStrategy
+    | { readonly type: 'BinPack'; readonly resources?: readonly string[] }
+    | { readonly type: 'Random'; readonly seed: number };
   /** Changes how much score plugins count, by name; 0 turns one off. */
   readonly weights?: Readonly<Record<string, number>>;
   /** Plugins that are asked after the built-in ones. */
@@ -39,6 +46,7 @@ const defaultWeights: Readonly<Record<string, number>> = {
 const tieBreaks = {
   LeastAllocated: 'fewer-pods',
   MostAllocated: 'more-pods',
+  BinPack: 'more-pods',
   RequestedToCapacityRatio: 'more-pods',
   Random: 'seed',
 } as const;
@@ -48,11 +56,7 @@ export function profileOf(config: ProfileConfig = {}): Profile {
   const { scoring = { type: 'LeastAllocated' }, plugins = {} } = config;
   const weightOf = (name: string) => config.weights?.[name] ?? defaultWeights[name] ?? 1;
   const weighted = (plugin: ScorePlugin): Weighted<ScorePlugin> => ({ plugin, weight: weightOf(plugin.name) });
-  // Balance would pull against packing and drawing lots, so it comes with spreading only.
-  const byLoad =
-    scoring.type === 'Random'
-      ? [randomScore(scoring.seed)]
-      : [nodeResourcesScore(scoring), ...(scoring.type === 'LeastAllocated' ? [nodeResourcesBalanced] : [])];
+  const byLoad = byLoadOf(scoring);
   return {
     schedulerName: config.schedulerName ?? defaultSchedulerName,
     filters: [
@@ -81,4 +85,18 @@ export function profileOf(config: ProfileConfig = {}): Profile {
     bind: plugins.bind ?? conditionalBind,
     postFilter: plugins.postFilter ?? [],
   };
+}
+
+function byLoadOf(scoring: NonNullable<ProfileConfig['scoring']>): readonly ScorePlugin[] {
+  switch (scoring.type) {
+    case 'Random':
+      return [randomScore(scoring.seed)];
+    case 'BinPack':
+      return [binPackScore(scoring.resources)];
+    case 'LeastAllocated':
+      return [nodeResourcesScore(scoring), nodeResourcesBalanced];
+    case 'MostAllocated':
+    case 'RequestedToCapacityRatio':
+      return [nodeResourcesScore(scoring)]; // balance would pull against packing
+  }
 }

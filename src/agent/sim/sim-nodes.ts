@@ -4,6 +4,7 @@ import type { CacheEvent, Informers } from '#client/cache.ts';
 import type { Client } from '#client/client.ts';
 import { compareVersions } from '#client/resource-version.ts';
 import type { Clock } from '#lib/clock.ts';
+import { forEachLimit } from '#lib/for-each-limit.ts';
 import type { Log } from '#lib/log.ts';
 import { WorkQueue, type WorkResult } from '#lib/work-queue.ts';
 import { keyOf, refOf } from '#machinery/object.ts';
@@ -16,6 +17,7 @@ import {
   nodeObject,
   podAddress,
   podAddressesMax,
+  simNodesMax,
   simNodesOf,
   type NodeShape,
   type SimNode,
@@ -60,12 +62,21 @@ interface Host {
   alive: boolean;
 }
 
+const hostOf = (node: SimNode, adopted: boolean): Host => ({
+  node,
+  adopted,
+  slots: new AddressSlots(),
+  pods: new Set(),
+  alive: true,
+});
+
 /**
  * Many pretend nodes in one process: they register, renew their leases and drive the pods that are bound to them
  * through their lives, without containers. Pods behave as their annotations say (`behaviour.ts`).
  */
 export class SimNodes {
   readonly #options: SimNodesOptions;
+  readonly #shapes: NodeShape[] = [];
   readonly #hosts = new Map<string, Host>();
   /** By pod key. */
   readonly #memory = new Map<string, PodMemory>();
@@ -76,19 +87,12 @@ export class SimNodes {
     this.#options = options;
     const { clock, log } = options;
     this.#heartbeats = new Heartbeats(options);
-    const own = simNodesOf(options.nodes);
-    const host = (node: SimNode, adopted: boolean): Host => ({
-      node,
-      adopted,
-      slots: new AddressSlots(),
-      pods: new Set(),
-      alive: true,
-    });
-    for (const node of own) this.#hosts.set(node.name, host(node, false));
     for (const [index, name] of (options.adopts ?? []).entries()) {
-      const node = { name, shape: { count: 1 }, number: own.length + index, zone: undefined };
-      this.#hosts.set(name, host(node, true));
+      // Numbered from the end: others may be added.
+      const node = { name, shape: { count: 1 }, number: simNodesMax - 1 - index, zone: undefined };
+      this.#hosts.set(name, hostOf(node, true));
     }
+    this.#enlist(options.nodes);
     this.#queue = new WorkQueue({
       clock,
       workersMax: podsInFlightMax,
@@ -102,11 +106,13 @@ export class SimNodes {
 
   /** Registers all nodes, with their leases. Nodes that are there already are taken over as they are. */
   async register(signal: AbortSignal): Promise<void> {
-    const waiting = [...this.#hosts.values()].filter(({ adopted }) => !adopted).values();
-    const worker = async () => {
-      for (const host of waiting) await this.#register(host, signal);
-    };
-    await Promise.all(Array.from({ length: registrationsInFlightMax }, worker));
+    const own = [...this.#hosts.values()].filter(({ adopted }) => !adopted);
+    await forEachLimit(own, registrationsInFlightMax, (host) => this.#register(host, signal));
+  }
+
+  /** More nodes join. Throws if one of them has the name of another. */
+  async add(shapes: readonly NodeShape[], signal: AbortSignal): Promise<void> {
+    await forEachLimit(this.#enlist(shapes), registrationsInFlightMax, (host) => this.#register(host, signal));
   }
 
   /** Drives nodes and pods until `signal` aborts. `register()` comes first, or beside. */
@@ -132,6 +138,20 @@ export class SimNodes {
     host.alive = true;
     await this.#register(host, signal);
     for (const key of host.pods) this.#queue.add(key);
+  }
+
+  /** Nodes of all shapes are numbered together, so those that were there keep their numbers. */
+  #enlist(shapes: readonly NodeShape[]): readonly Host[] {
+    const before = simNodesOf(this.#shapes).length;
+    const added = simNodesOf([...this.#shapes, ...shapes]).slice(before);
+    const twice = added.find(({ name }) => this.#hosts.has(name));
+    if (twice !== undefined) throw new Error(`There are two pretend nodes "${twice.name}"`);
+    this.#shapes.push(...shapes);
+    return added.map((node) => {
+      const host = hostOf(node, false);
+      this.#hosts.set(node.name, host);
+      return host;
+    });
   }
 
   #host(nodeName: string): Host {

@@ -8,14 +8,19 @@ import { badRequest } from '#machinery/status-error.ts';
 
 export type KindOf = (object: ApiObject) => Kind;
 
+/** The built-in kind of a manifest; undefined if it is none. */
+export function builtinKindOf({
+  apiVersion = '',
+  kind = '',
+}: Pick<ApiObject, 'apiVersion' | 'kind'>): Kind | undefined {
+  const slash = apiVersion.indexOf('/');
+  return builtinByKind(apiVersion.slice(0, Math.max(0, slash)), apiVersion.slice(slash + 1), kind);
+}
+
 /** Finds the kinds of `objects`, asking the server for its definitions if some are custom. Throws BadRequest. */
 export async function kindsOf(client: Client, objects: readonly ApiObject[], signal: AbortSignal): Promise<KindOf> {
-  const builtin = ({ apiVersion = '', kind = '' }: ApiObject) => {
-    const slash = apiVersion.indexOf('/');
-    return builtinByKind(apiVersion.slice(0, Math.max(0, slash)), apiVersion.slice(slash + 1), kind);
-  };
   const custom = new Map<string, Kind>();
-  if (objects.some((object) => builtin(object) === undefined)) {
+  if (objects.some((object) => builtinKindOf(object) === undefined)) {
     const { items } = await client.list(CustomResourceDefinition, { signal });
     for (const crd of items) {
       for (const kind of customFamily(crd, 0).versions.values()) {
@@ -24,7 +29,7 @@ export async function kindsOf(client: Client, objects: readonly ApiObject[], sig
     }
   }
   return (object) => {
-    const kind = builtin(object) ?? custom.get(`${object.apiVersion} ${object.kind}`);
+    const kind = builtinKindOf(object) ?? custom.get(`${object.apiVersion} ${object.kind}`);
     if (kind !== undefined) return kind;
     throw badRequest(
       `no ${object.kind} of ${object.apiVersion} can be planned (${object.metadata?.name}): name it in the version that the cluster stores, or apply its CustomResourceDefinition first`,

@@ -50,7 +50,8 @@ export function comparePlacements(before: readonly Pod[], after: readonly Pod[],
     const node = pod.spec.nodeName;
     if (was === undefined) of(pod).created.push(entry(pod));
     else if (was.spec.nodeName === undefined && node !== undefined) placed.push({ pod: nameOf(pod), node });
-    if (node === undefined && (was === undefined || was.spec.nodeName !== undefined)) unplaced.push(refused(pod, why));
+    if (node === undefined && (was === undefined || was.spec.nodeName !== undefined))
+      unplaced.push(unplacedOf(pod, why));
   }
   for (const [uid, pod] of old) if (!now.has(uid)) of(pod).removed.push(entry(pod));
   const workloads = [...changes]
@@ -92,7 +93,8 @@ export function workloadOf(pod: Pod): string {
   return `${owner.kind} ${namespace}/${owner.name}`;
 }
 
-function refused(pod: Pod, why: Why): Unplaced {
+/** What stands in the way of a pod that waits. */
+export function unplacedOf(pod: Pod, why: Why): Unplaced {
   const ref = { namespace: pod.metadata?.namespace ?? '', name: pod.metadata?.name ?? '' };
   const explanation = why(ref);
   const dimensions: Record<string, number> = {};

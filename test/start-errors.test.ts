@@ -183,3 +183,45 @@ test('"tutti version" tells Tutti, API and Node, and the same as JSON', async ()
   assert.equal((await tutti(['version'])).stdout, `tutti ${own}\nkubernetes API ${kubernetes}\nnode ${node}\n`);
   assert.equal((await tutti(['--version'])).stdout, `${own}\n`);
 });
+
+test('a scheduler configuration that cannot be used names file, field and way out, and nothing is started', async () => {
+  const port = await freePort();
+  const dataDir = path.join(place, 'scheduling');
+  const file = path.join(place, 'scheduler.yaml');
+  const failsWith = async (text: string) => {
+    writeFileSync(file, text);
+    return upFails(dataDir, port, '--scheduler-config', file);
+  };
+  const head = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n';
+  const cannot = `✗ The scheduler configuration ${file} cannot be used: `;
+  assert.equal(
+    await upFails(dataDir, port, '--scheduler-config', `${file}.missing`),
+    `✗ The scheduler configuration ${file}.missing cannot be used: ENOENT: no such file or directory, open '${file}.missing'\n`,
+  );
+  assert.match(await failsWith('profiles: ['), /cannot be used: the body is not valid YAML/);
+  assert.equal(
+    await failsWith(`${head}profiles: [{schedulerName: a}, {schedulerName: a, plugins: {scores: {}}}]\n`),
+    `${cannot}profiles[1].plugins.scores: Forbidden: unknown field; known here are bind, filter, multiPoint, permit, postBind, postFilter, preBind, preEnqueue, preFilter, preScore, queueSort, reserve, score\n` +
+      'profiles[1].schedulerName: Duplicate value: "a"\n',
+  );
+  assert.equal(
+    await failsWith(`${head}extenders: [{urlPrefix: "http://127.0.0.1:80", filterVerb: filter}]\n`),
+    `${cannot}extenders: Forbidden: HTTP extenders are not asked; take them out, and turn on a plugin instead\n`,
+  );
+});
+
+test('a server schedules as its --scheduler-config says', async () => {
+  const file = path.join(place, 'pack.yaml');
+  const packs = 'pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated}}}]';
+  writeFileSync(
+    file,
+    `apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nleaderElection: {leaderElect: true}\nprofiles: [{${packs}}]\n`,
+  );
+  await using cluster = await Tutti.up(['--sim', '--nodes', '3', '--scheduler-config', file]);
+  await cluster.kubectl(['create', 'deployment', 'web', '--image=web:1', '--replicas=6']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=20s']);
+  const nodes = await cluster.kubectl(['get', 'pods', '-o', 'jsonpath={.items[*].spec.nodeName}']);
+  assert.equal(new Set(nodes.split(' ')).size, 1, nodes);
+  const log = readFileSync(path.join(cluster.dataDir, 'logs', 'server.log'), 'utf8');
+  assert.match(log, /leaderElection is ignored/);
+});

@@ -36,6 +36,7 @@ import { startNodeThread } from './node-thread.ts';
 import { simNodeStreams } from './sim-node-streams.ts';
 import type { Playback } from './simulation/trace-player.ts';
 import { openTracer } from './tracing-configuration.ts';
+import { readSchedulerConfiguration } from './scheduler-configuration.ts';
 import { queueMetrics } from './queue-metrics.ts';
 import { openPki, serverHosts, type Pki } from './pki.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
@@ -56,6 +57,8 @@ export interface AllInOneOptions {
   readonly tracingConfig?: string | undefined;
   /** A file with an AuthenticationConfiguration. */
   readonly authenticationConfig?: string | undefined;
+  /** A file with a KubeSchedulerConfiguration. */
+  readonly schedulerConfig?: string | undefined;
   readonly abandonLostKeys?: boolean | undefined;
   /** Pods are moved to better nodes from time to time. */
   readonly rebalance?: boolean | undefined;
@@ -223,6 +226,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const log = fileLog(path.join(dir.path, 'logs', 'server.log'), options.logLevel);
   const hostIps = findHostIps();
   const others = await readAuthenticationConfig(options.authenticationConfig, { clock, log });
+  const scheduling = await readSchedulerConfiguration(options.schedulerConfig, log);
   const [encryption, pki] = await Promise.all([
     openStore(options),
     openPki(dir.path, {
@@ -281,6 +285,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     controllers,
     queueMetrics: queueMetrics(metrics),
     metrics,
+    ...(scheduling === undefined ? {} : { profiles: scheduling.profiles, schedulerBackoff: scheduling.backoff }),
     ...(options.rebalance === true ? { rebalance: { ...rebalanceDefaults, intervalMs: rebalanceMs } } : {}),
   });
   const loops = [

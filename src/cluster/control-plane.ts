@@ -22,6 +22,8 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   readonly controllers: readonly Controller[];
   readonly profiles?: readonly ProfileConfig[];
+  /** How long a pod waits after its binding failed: the first time, and at most. */
+  readonly schedulerBackoff?: { readonly initialMs: number; readonly maxMs: number };
   /** Hears how the controllers' queues do. */
   readonly queueMetrics?: ((name: string) => WorkQueueMetrics) | undefined;
   /** Where the scheduler tells how it does. */
@@ -55,7 +57,7 @@ export class ControlPlane {
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
-    const { client, clock, log, random, profiles, seed, metrics } = options;
+    const { client, clock, log, random, profiles, schedulerBackoff, seed, metrics } = options;
     const manager = client.as(managerUser);
     const scheduling = client.as(schedulerUser);
     this.caches = new SharedInformers({ client: manager, clock, log, ...(random === undefined ? {} : { random }) });
@@ -70,6 +72,7 @@ export class ControlPlane {
       events: this.#schedulerEvents,
       metrics,
       ...(profiles === undefined ? {} : { profiles }),
+      ...(schedulerBackoff === undefined ? {} : { backoff: schedulerBackoff }),
       ...(seed === undefined ? {} : { seed }),
     });
   }

@@ -29,6 +29,7 @@ interface UpOptions extends DataDirOptions, AuditFlags, PolicyFlags {
   readonly storeEtcd?: readonly string[];
   readonly encryptionProviderConfig?: string;
   readonly authenticationConfig?: string;
+  readonly schedulerConfig?: string;
   readonly abandonLostKeys?: boolean;
   readonly maxRequestsInflight?: number;
   readonly rebalance?: boolean;
@@ -153,6 +154,7 @@ async function up(options: UpOptions): Promise<void> {
     dialects: options.dialect,
     encryptionProviderConfig: options.encryptionProviderConfig,
     authenticationConfig: options.authenticationConfig,
+    schedulerConfig: options.schedulerConfig,
     abandonLostKeys: options.abandonLostKeys,
     rebalance: options.rebalance,
     audit: auditOptionsOf(options),
@@ -218,6 +220,7 @@ export function registerUp(program: Command): void {
       '--authentication-config <file>',
       "whose tokens to know beside the cluster's own: an AuthenticationConfiguration",
     )
+    .option('--scheduler-config <file>', 'how pods are scheduled: a KubeSchedulerConfiguration')
     .addOption(
       new Option(
         '--max-requests-inflight <count>',

@@ -6,7 +6,7 @@ import type { NodeTable, Occupant } from './node-table.ts';
 import type { Profile } from './plugin.ts';
 import { DisruptionBudgets } from './preemption/disruption-budgets.ts';
 import { Nominations, type Nomination } from './preemption/nominations.ts';
-import { Preemptor } from './preemption/preemptor.ts';
+import { Preemptor, type Recourse } from './preemption/preemptor.ts';
 import type { Signature } from './signature.ts';
 
 /** A pod to be placed, read once: what it demands and, if it names one node, which. */
@@ -129,7 +129,7 @@ export class BatchPlacer {
     const { signature, pin, pod } = pending;
     const { uid = '' } = pod.metadata ?? {};
     const { evaluation } = this.#knownOf(signature);
-    const recourse = this.preemptor.recourse(pending, evaluation);
+    const recourse = this.recourse(pending);
     if (recourse.do === 'wait') return { do: 'wait', pending, nodeName: recourse.nodeName };
     const failure =
       pin === undefined
@@ -143,6 +143,7 @@ export class BatchPlacer {
     }
     const unnominated = recourse.why === 'helpless' && this.preemptor.nominations.get(uid) !== undefined;
     if (unnominated) this.preemptor.nominations.delete(uid);
+    if (recourse.why === 'disabled') return { do: 'refuse', pending, failure, unnominated };
     const { again, why } = recourse;
     const words = this.#wordsOf(pending, why);
     return {
@@ -152,6 +153,13 @@ export class BatchPlacer {
       unnominated,
       ...(again === undefined ? {} : { again }),
     };
+  }
+
+  /** What may be done for a pod that fits nowhere; changes nothing. */
+  recourse(pending: PendingPod): Recourse {
+    const { signature } = pending;
+    if (!this.#profileFor(signature).preempts) return { do: 'nothing', why: 'disabled' };
+    return this.preemptor.recourse(pending, this.#knownOf(signature).evaluation);
   }
 
   /** What is known of all nodes with regard to a signature, current as of now. Do not keep it. */

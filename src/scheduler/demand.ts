@@ -41,6 +41,8 @@ export interface Demand {
   /** Set only where another pod's place depends on them (see `needsLabels()`). */
   readonly namespace: string | undefined;
   readonly labels: Readonly<Record<string, string>> | undefined;
+  /** Whose work the pod does (see `serviceOf()`), where the profile counts that. */
+  readonly service: string | undefined;
   /** Paths of fields that demand what no plugin decides yet: such a pod must wait rather than be misplaced. */
   readonly undecidable: readonly string[];
 }
@@ -48,7 +50,7 @@ export interface Demand {
 export const defaultSchedulerName = 'default-scheduler';
 
 /** Reads the demands of `pod`; `withLabels` keeps its namespace and labels as part of them. */
-export function demandOf(pod: Pod, withLabels = needsLabels(pod)): Demand {
+export function demandOf(pod: Pod, withLabels = needsLabels(pod), service?: string): Demand {
   const spec: Partial<PodSpec> = pod.spec ?? {};
   const nominal = nominalRequests(pod);
   const nodeAffinity = spec.affinity?.nodeAffinity;
@@ -70,6 +72,7 @@ export function demandOf(pod: Pod, withLabels = needsLabels(pod)): Demand {
     preferredAntiAffinity: spec.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
     namespace: withLabels ? (pod.metadata?.namespace ?? '') : undefined,
     labels: withLabels ? (pod.metadata?.labels ?? {}) : undefined,
+    service,
     undecidable: undecidableFields(spec),
   };
 }
@@ -78,7 +81,7 @@ export function demandOf(pod: Pod, withLabels = needsLabels(pod)): Demand {
  * A text that is equal for pods with equal demands. It is made from the fields as they are written, so two spellings
  * of one demand may differ: that costs a second filtering, never a wrong place.
  */
-export function demandKey(pod: Pod, withLabels = needsLabels(pod)): string {
+export function demandKey(pod: Pod, withLabels = needsLabels(pod), service?: string): string {
   const spec: Partial<PodSpec> = pod.spec ?? {};
   const affinity = spec.affinity;
   return JSON.stringify([
@@ -98,6 +101,7 @@ export function demandKey(pod: Pod, withLabels = needsLabels(pod)): string {
     undecidableFields(spec),
     resizing(pod),
     withLabels ? [pod.metadata?.namespace, pod.metadata?.labels] : 0,
+    service,
   ]);
 }
 

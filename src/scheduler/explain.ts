@@ -31,6 +31,8 @@ export type PreemptionVerdict =
   | { readonly outcome: 'waits'; readonly nodeName: string }
   /** Its `preemptionPolicy` is `Never`. */
   | { readonly outcome: 'never' }
+  /** The profile of its scheduler does without preemption. */
+  | { readonly outcome: 'disabled' }
   /** No node would take it even without all pods of lower priority, or there are none. */
   | { readonly outcome: 'helpless' };
 
@@ -150,6 +152,8 @@ export function describePreemption(verdict: PreemptionVerdict): string {
       return ` It waits for others to leave ${verdict.nodeName}, to which it is nominated.`;
     case 'never':
       return ' Its preemptionPolicy is Never, so nobody leaves for it.';
+    case 'disabled':
+      return ' The profile of its scheduler does without preemption, so nobody leaves for it.';
     case 'helpless':
       return ' Preemption would not help: no node would take it even if all pods of lower priority left.';
     case 'possible': {

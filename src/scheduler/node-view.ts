@@ -1,5 +1,5 @@
 import type { HostPort } from './demand.ts';
-import type { NodeTable } from './node-table.ts';
+import type { NodeTable, Occupant } from './node-table.ts';
 import { resource } from './node-table.ts';
 import type { Taint } from './taints.ts';
 
@@ -59,6 +59,11 @@ export class NodeView {
     if (id === resource.cpu) return this.table.nominalCpu[this.row] ?? 0;
     if (id === resource.memory) return this.table.nominalMemory[this.row] ?? 0;
     return this.used(id);
+  }
+
+  /** What takes room there, suspended ones included: mind `counts`. */
+  get occupants(): readonly Occupant[] {
+    return this.table.occupantsAt(this.row);
   }
 
   portConflict(ports: readonly HostPort[]): HostPort | undefined {

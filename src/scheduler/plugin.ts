@@ -138,6 +138,10 @@ export interface Profile {
    * are coarse (a large node does not notice a small pod), so this decides often.
    */
   readonly tieBreak: 'fewer-pods' | 'more-pods' | 'seed';
+  /** True if pods of one service have a signature of their own: it is counted how many of them a node has. */
+  readonly countsServices: boolean;
+  /** False: nobody has to leave for its pods. */
+  readonly preempts: boolean;
   readonly reserve: readonly ReservePlugin[];
   readonly permit: readonly PermitPlugin[];
   readonly bind: BindPlugin;

@@ -1,15 +1,18 @@
+import type { NodeAffinity, TopologySpreadConstraint } from '#api/core/types.generated.ts';
 import { conditionalBind } from './bind.ts';
 import { defaultSchedulerName } from './demand.ts';
-import type { Profile, ScorePlugin, Weighted } from './plugin.ts';
+import type { DomainPlugin, Profile, ScorePlugin, Weighted } from './plugin.ts';
 import { binPackScore } from './plugins/bin-pack-score.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
-import { nodeAffinity, nodeAffinityScore } from './plugins/node-affinity.ts';
+import { nodeAffinityWith, nodeAffinityScoreWith } from './plugins/node-affinity.ts';
 import { nodePorts } from './plugins/node-ports.ts';
-import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
-import { nodeResourcesBalanced, nodeResourcesScore, type ScoringStrategy } from './plugins/node-resources-score.ts';
+import { nodeResourcesFitBut, type IgnoredResources } from './plugins/node-resources-fit.ts';
+import { nodeResourcesBalancedOver, nodeResourcesScore, type ScoringStrategy } from './plugins/node-resources-score.ts';
 import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
 import { podTopologySpread } from './plugins/pod-topology-spread.ts';
 import { randomScore } from './plugins/random-score.ts';
+import { serviceSpreadScore } from './plugins/service-spread-score.ts';
+import { withoutFilter } from './plugins/without-filter.ts';
 import { taintToleration, taintTolerationScore } from './plugins/taint-toleration.ts';
 import { undecidable } from './plugins/undecidable.ts';
 
@@ -19,14 +22,35 @@ export interface ProfileConfig {
   readonly schedulerName?: string;
   /**
    * How nodes are compared by load: `LeastAllocated` spreads, `MostAllocated` packs, `BinPack` packs without stranding
-   * one resource, `Random` draws.
+   * one resource, `Random` draws; `Spread` prefers nodes with the fewest pods of the same service, then those with the
+   * fewest pods, as Swarm does.
    */
   readonly scoring?:
     | ScoringStrategy
     | { readonly type: 'BinPack'; readonly resources?: readonly string[] }
+    | { readonly type: 'Spread' }
     | { readonly type: 'Random'; readonly seed: number };
   /** Changes how much score plugins count, by name; 0 turns one off. */
   readonly weights?: Readonly<Record<string, number>>;
+  /** Names of built-in plugins that refuse no node. */
+  readonly withoutFilters?: readonly string[];
+  /** False: nobody has to leave for a pod of this profile. */
+  readonly preempts?: boolean;
+  /** Resources that need not be free on a node. */
+  readonly ignoredResources?: IgnoredResources;
+  /** Resources that are to be in use in equal shares; cpu and memory unless given. */
+  readonly balancedResources?: readonly string[];
+  /** Of every pod, beside its own. */
+  readonly addedAffinity?: NodeAffinity;
+  /** Of what weight required affinity is in scoring, and whether preferences of running pods count. */
+  readonly interPodAffinity?: {
+    readonly hardPodAffinityWeight: number;
+    readonly ignorePreferredTermsOfExistingPods: boolean;
+  };
+  /** Constraints of pods that have none: Kubernetes' own, or these. */
+  readonly defaultSpread?: 'system' | readonly TopologySpreadConstraint[];
+  /** How long a pod waits for its volumes. */
+  readonly volumeBindTimeoutSeconds?: number;
   /** Plugins that are asked after the built-in ones. */
   readonly plugins?: Partial<Omit<Profile, 'schedulerName'>>;
 }
@@ -40,6 +64,7 @@ const defaultWeights: Readonly<Record<string, number>> = {
   PodTopologySpread: 2,
   InterPodAffinity: 2,
   Random: 1,
+  Spread: 1,
 };
 
 /** Packing packs among equals too. */
@@ -49,6 +74,7 @@ const tieBreaks = {
   BinPack: 'more-pods',
   RequestedToCapacityRatio: 'more-pods',
   Random: 'seed',
+  Spread: 'fewer-pods',
 } as const;
 
 /** Puts a profile together from its configuration. */
@@ -56,30 +82,31 @@ export function profileOf(config: ProfileConfig = {}): Profile {
   const { scoring = { type: 'LeastAllocated' }, plugins = {} } = config;
   const weightOf = (name: string) => config.weights?.[name] ?? defaultWeights[name] ?? 1;
   const weighted = (plugin: ScorePlugin): Weighted<ScorePlugin> => ({ plugin, weight: weightOf(plugin.name) });
-  const byLoad = byLoadOf(scoring);
+  const without = new Set(config.withoutFilters);
+  const domain = (plugin: DomainPlugin): Weighted<DomainPlugin> => ({
+    plugin: without.has(plugin.name) ? withoutFilter(plugin) : plugin,
+    weight: weightOf(plugin.name),
+  });
+  const filters = [
+    nodeUnschedulable,
+    taintToleration,
+    nodeAffinityWith(config.addedAffinity),
+    nodePorts,
+    nodeResourcesFitBut(config.ignoredResources),
+  ];
   return {
     schedulerName: config.schedulerName ?? defaultSchedulerName,
-    filters: [
-      undecidable,
-      nodeUnschedulable,
-      taintToleration,
-      nodeAffinity,
-      nodePorts,
-      nodeResourcesFit,
-      ...(plugins.filters ?? []),
-    ],
+    filters: [undecidable, ...filters.filter(({ name }) => !without.has(name)), ...(plugins.filters ?? [])],
     scores: [
-      ...byLoad.map(weighted),
+      ...byLoadOf(config).map(weighted),
       weighted(taintTolerationScore),
-      weighted(nodeAffinityScore),
+      weighted(nodeAffinityScoreWith(config.addedAffinity)),
       ...(plugins.scores ?? []),
     ],
-    domains: [
-      { plugin: podTopologySpread, weight: weightOf(podTopologySpread.name) },
-      { plugin: interPodAffinity, weight: weightOf(interPodAffinity.name) },
-      ...(plugins.domains ?? []),
-    ],
+    domains: [domain(podTopologySpread), domain(interPodAffinity), ...(plugins.domains ?? [])],
     tieBreak: plugins.tieBreak ?? tieBreaks[scoring.type],
+    countsServices: scoring.type === 'Spread',
+    preempts: config.preempts ?? true,
     reserve: plugins.reserve ?? [],
     permit: plugins.permit ?? [],
     bind: plugins.bind ?? conditionalBind,
@@ -87,16 +114,22 @@ export function profileOf(config: ProfileConfig = {}): Profile {
   };
 }
 
-function byLoadOf(scoring: NonNullable<ProfileConfig['scoring']>): readonly ScorePlugin[] {
+function byLoadOf({ scoring = { type: 'LeastAllocated' }, weights, balancedResources }: ProfileConfig): ScorePlugin[] {
+  // Balance would pull against packing and drawing lots, so it comes with spreading by load only, or by its name.
+  const isBalanced = weights?.[balanced] ?? (scoring.type === 'LeastAllocated' ? 1 : 0);
+  const balance = isBalanced === 0 ? [] : [nodeResourcesBalancedOver(balancedResources)];
   switch (scoring.type) {
     case 'Random':
-      return [randomScore(scoring.seed)];
+      return [randomScore(scoring.seed), ...balance];
+    case 'Spread':
+      return [serviceSpreadScore, ...balance];
     case 'BinPack':
-      return [binPackScore(scoring.resources)];
+      return [binPackScore(scoring.resources), ...balance];
     case 'LeastAllocated':
-      return [nodeResourcesScore(scoring), nodeResourcesBalanced];
     case 'MostAllocated':
     case 'RequestedToCapacityRatio':
-      return [nodeResourcesScore(scoring)]; // balance would pull against packing
+      return [nodeResourcesScore(scoring), ...balance];
   }
 }
+
+const balanced = 'NodeResourcesBalancedAllocation';

@@ -40,6 +40,8 @@ export interface SchedulerOptions {
   readonly events: Events;
   /** One default profile unless given. */
   readonly profiles?: readonly ProfileConfig[];
+  /** How long a pod waits after its binding failed: the first time, and at most. Upstream's delays unless given. */
+  readonly backoff?: { readonly initialMs: number; readonly maxMs: number };
   /** Breaks ties between nodes: the same seed and events give the same placements. */
   readonly seed?: number;
   readonly metrics?: Metrics | undefined;
@@ -47,8 +49,7 @@ export interface SchedulerOptions {
 
 /** Pods decided before other work on this thread gets its turn. */
 const decisionsPerTurnMax = 256;
-/** Of binding that failed: upstream's delays. */
-const retry = { initialMs: 1_000, maxMs: 10_000 };
+const usualBackoff = { initialMs: 1_000, maxMs: 10_000 };
 /** How long a bound pod may stay unseen in the cache before it is looked up. */
 const confirmationMsMax = 60_000;
 const sweepMs = 10_000;
@@ -64,7 +65,7 @@ const repairMs = 300_000;
  */
 export class Scheduler implements WhySource {
   readonly #options: SchedulerOptions;
-  readonly #signatures = new Signatures();
+  readonly #signatures: Signatures;
   readonly #table: NodeTable;
   readonly #placer: BatchPlacer;
   readonly #queue: SchedulingQueue;
@@ -78,9 +79,13 @@ export class Scheduler implements WhySource {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    const { clock, seed, profiles = [{}] } = options;
+    const { clock, seed, profiles: configs = [{}] } = options;
+    const profiles = configs.map(profileOf);
+    this.#signatures = new Signatures({
+      countsServices: (name) => this.#placer.profile(name)?.countsServices === true,
+    });
     this.#table = new NodeTable(this.#signatures, seed === undefined ? {} : { seed });
-    this.#placer = new BatchPlacer(this.#table, profiles.map(profileOf), { now: () => clock.now() });
+    this.#placer = new BatchPlacer(this.#table, profiles, { now: () => clock.now() });
     this.#preemptions = preemptionMetrics(options.metrics);
     this.#queue = new SchedulingQueue(
       (ms, fn) => clock.after(ms, fn),
@@ -187,7 +192,7 @@ export class Scheduler implements WhySource {
       const summary = `${judged.fitting} of ${judged.total} nodes would take it; it waits for its turn.`;
       return { pod: ref, state: 'waiting', summary, ...verdicts };
     }
-    const recourse = this.#placer.preemptor.recourse(pending, this.#placer.evaluationOf(signature));
+    const recourse = this.#placer.recourse(pending);
     const preemption = preemptionVerdict(recourse, this.#table);
     const summary = `None of ${judged.total} nodes takes it.${describePreemption(preemption)}`;
     return { pod: ref, state: 'waiting', summary, ...verdicts, preemption };
@@ -292,7 +297,9 @@ export class Scheduler implements WhySource {
   #refuse({ pending, failure, unnominated, again }: Decision & { do: 'refuse' }, uid: string): void {
     const never = (pod: Pod) => pod.spec?.preemptionPolicy === 'Never';
     const { nominations } = this.#placer.preemptor;
-    if (!never(pending.pod)) this.#preemptions.attempted(undefined);
+    const { schedulerName } = pending.signature.demand;
+    const mayPreempt = this.#placer.profile(schedulerName)?.preempts === true && !never(pending.pod);
+    if (mayPreempt) this.#preemptions.attempted(undefined);
     // Who may not preempt speaks only for those who may not either; and the nominated have a node of their own.
     const parked = this.#queue.park(
       uid,
@@ -318,7 +325,7 @@ export class Scheduler implements WhySource {
     this.#placer.preemptor.release(uid, staying);
     const queued = this.#queue.get(uid);
     if (queued === undefined) return;
-    this.#queue.delay(uid, backoffMs(retry, queued.failures + 1));
+    this.#queue.delay(uid, backoffMs(this.#options.backoff ?? usualBackoff, queued.failures + 1));
     if (hasReason(error, 'Conflict', 'NotFound')) return;
     log.warn('pods not preempted', { pod: keyOf({ namespace, name }), node: nodeName, error });
   }
@@ -340,7 +347,7 @@ export class Scheduler implements WhySource {
     if (queued === undefined) return; // it was deleted, or seen bound, meanwhile
     // Bound by somebody else, or gone, although the cache does not show it yet: the watch will tell, or the retry.
     const passing = hasReason(error, 'Conflict', 'NotFound');
-    this.#queue.delay(uid, backoffMs(retry, queued.failures + 1));
+    this.#queue.delay(uid, backoffMs(this.#options.backoff ?? usualBackoff, queued.failures + 1));
     if (passing) return;
     log.warn('pod not bound', { pod: keyOf({ namespace, name }), node: nodeName, error });
     const text = error instanceof Error ? error.message : 'unknown error';

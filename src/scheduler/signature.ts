@@ -1,5 +1,6 @@
 import type { Pod } from '#api/core/pod.ts';
-import { demandKey, demandOf, needsLabels, type Demand } from './demand.ts';
+import { defaultSchedulerName, demandKey, demandOf, needsLabels, type Demand } from './demand.ts';
+import { serviceOf } from './service.ts';
 
 /**
  * Stands for all pods with equal scheduling demands: whatever is decided for one of them by looking at nodes holds
@@ -18,16 +19,24 @@ export interface Signature {
  */
 export class Signatures {
   #nextId = 1;
+  readonly #countsServices: (schedulerName: string) => boolean;
   readonly #byKey = new Map<string, WeakRef<Signature>>();
   readonly #swept = new FinalizationRegistry<string>((key) => {
     if (this.#byKey.get(key)?.deref() === undefined) this.#byKey.delete(key);
   });
 
+  /** `countsServices` tells of a profile, by its name, whether the service of a pod belongs to its demands. */
+  constructor({ countsServices = () => false }: { countsServices?: (schedulerName: string) => boolean } = {}) {
+    this.#countsServices = countsServices;
+  }
+
   of(pod: Pod, withLabels = needsLabels(pod)): Signature {
-    const key = demandKey(pod, withLabels);
+    const counts = this.#countsServices(pod.spec?.schedulerName ?? defaultSchedulerName);
+    const service = counts ? serviceOf(pod) : undefined;
+    const key = demandKey(pod, withLabels, service);
     const known = this.#byKey.get(key)?.deref();
     if (known !== undefined) return known;
-    const signature = { id: this.#nextId++, key, demand: demandOf(pod, withLabels) };
+    const signature = { id: this.#nextId++, key, demand: demandOf(pod, withLabels, service) };
     this.#byKey.set(key, new WeakRef(signature));
     this.#swept.register(signature, key);
     return signature;

@@ -151,16 +151,7 @@ export function affinityErrors(field: string, affinity: types.Affinity | undefin
     'requiredDuringSchedulingIgnoredDuringExecution',
     'preferredDuringSchedulingIgnoredDuringExecution',
   ] as const;
-  if (nodeAffinity !== undefined) {
-    const selector = nodeAffinity[hard];
-    if (selector !== undefined) errors.push(...nodeSelectorErrors(`${field}.nodeAffinity.${hard}`, selector));
-    errors.push(
-      ...each(`${field}.nodeAffinity.${soft}`, nodeAffinity[soft], (path, { weight, preference }) => [
-        ...weightErrors(`${path}.weight`, weight),
-        ...nodeSelectorTermErrors(`${path}.preference`, preference ?? {}),
-      ]),
-    );
-  }
+  if (nodeAffinity !== undefined) errors.push(...nodeAffinityErrors(`${field}.nodeAffinity`, nodeAffinity));
   for (const [name, terms] of [
     ['podAffinity', podAffinity],
     ['podAntiAffinity', podAntiAffinity],
@@ -174,6 +165,22 @@ export function affinityErrors(field: string, affinity: types.Affinity | undefin
     );
   }
   return errors;
+}
+
+/** Of a pod, or of a scheduler's configuration. */
+export function nodeAffinityErrors(field: string, affinity: types.NodeAffinity): FieldError[] {
+  const [hard, soft] = [
+    'requiredDuringSchedulingIgnoredDuringExecution',
+    'preferredDuringSchedulingIgnoredDuringExecution',
+  ] as const;
+  const selector = affinity[hard];
+  return [
+    ...(selector === undefined ? [] : nodeSelectorErrors(`${field}.${hard}`, selector)),
+    ...each(`${field}.${soft}`, affinity[soft], (path, { weight, preference }) => [
+      ...weightErrors(`${path}.weight`, weight),
+      ...nodeSelectorTermErrors(`${path}.preference`, preference ?? {}),
+    ]),
+  ];
 }
 
 const weightErrors = (field: string, weight: number | undefined) =>

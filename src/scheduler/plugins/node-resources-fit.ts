@@ -10,29 +10,39 @@ interface Requests {
 
 const name = 'NodeResourcesFit';
 
-/** Everything the pod requests must be free on the node, and a pod slot with it. */
-export const nodeResourcesFit = {
-  name,
-  reads: 'use',
-  preFilter(demand, table) {
-    const resources: number[] = [resource.pods];
-    const amounts: number[] = [1];
-    for (const [resourceName, amount] of demand.requests) {
-      if (amount <= 0 || resourceName === 'pods') continue;
-      resources.push(table.resourceId(resourceName));
-      amounts.push(amount);
-    }
-    return { table, resources, amounts };
-  },
-  filter({ resources, amounts }, node) {
-    for (let index = 0; index < resources.length; index++) {
-      if ((amounts[index] ?? 0) > node.free(resources[index] ?? 0)) return false;
-    }
-    return true;
-  },
-  refusals: ({ resources, amounts, table }, node) =>
-    resources.flatMap((id, index) => shortage(table, node, id, amounts[index] ?? 0)),
-} satisfies FilterPlugin<Requests>;
+/** Extended resources that somebody else hands out: by name, or by what stands before the `/` in it. */
+export interface IgnoredResources {
+  readonly names: readonly string[];
+  readonly groups: readonly string[];
+}
+
+/** Everything the pod requests must be free on the node, but for what is ignored, and a pod slot with it. */
+export const nodeResourcesFitBut = ({ names, groups }: IgnoredResources = { names: [], groups: [] }) =>
+  ({
+    name,
+    reads: 'use',
+    preFilter(demand, table) {
+      const resources: number[] = [resource.pods];
+      const amounts: number[] = [1];
+      for (const [resourceName, amount] of demand.requests) {
+        if (amount <= 0 || resourceName === 'pods') continue;
+        // What is not extended has no domain in its name, and can only be meant by mistake.
+        const slash = resourceName.indexOf('/');
+        if (slash > 0 && (names.includes(resourceName) || groups.includes(resourceName.slice(0, slash)))) continue;
+        resources.push(table.resourceId(resourceName));
+        amounts.push(amount);
+      }
+      return { table, resources, amounts };
+    },
+    filter({ resources, amounts }, node) {
+      for (let index = 0; index < resources.length; index++) {
+        if ((amounts[index] ?? 0) > node.free(resources[index] ?? 0)) return false;
+      }
+      return true;
+    },
+    refusals: ({ resources, amounts, table }, node) =>
+      resources.flatMap((id, index) => shortage(table, node, id, amounts[index] ?? 0)),
+  }) satisfies FilterPlugin<Requests>;
 
 function shortage(table: NodeTable, node: NodeView, id: number, requested: number): Refusal | readonly Refusal[] {
   const [free, capacity] = [node.free(id), node.allocatable(id)];

@@ -1,5 +1,4 @@
 import { resource, type NodeTable } from '../node-table.ts';
-import type { NodeView } from '../node-view.ts';
 import { scoreMax, type ScorePlugin } from '../plugin.ts';
 import type { Demand } from '../demand.ts';
 
@@ -33,6 +32,7 @@ type ResourceScorer = (used: number, capacity: number) => number;
  */
 export function nodeResourcesScore(strategy: ScoringStrategy): ScorePlugin<Asked> {
   const scorer = scorerOf(strategy);
+  const isRatio = strategy.type === 'RequestedToCapacityRatio';
   const weightOf = strategy.resources ?? { cpu: 1, memory: 1 };
   return {
     name: 'NodeResourcesFit',
@@ -46,10 +46,13 @@ export function nodeResourcesScore(strategy: ScoringStrategy): ScorePlugin<Asked
         const capacity = node.allocatable(id);
         if (capacity === 0) continue;
         const weight = weights[index] ?? 0;
-        sum += weight * scorer(node.nominallyUsed(id) + (amounts[index] ?? 0), capacity);
+        const score = scorer(node.nominallyUsed(id) + (amounts[index] ?? 0), capacity);
+        if (score === 0 && isRatio) continue; // by a shape of one's own, a resource without points has no say
+        sum += weight * score;
         weightSum += weight;
       }
-      return weightSum === 0 ? 0 : Math.floor(sum / weightSum);
+      if (weightSum === 0) return 0;
+      return isRatio ? Math.round(sum / weightSum) : Math.floor(sum / weightSum);
     },
   };
 }
@@ -97,22 +100,41 @@ function onShape(shape: UtilizationShape, utilization: number): number {
 }
 
 /**
- * Nodes whose cpu and memory would be in use in equal shares are better: 100 less the standard deviation of the
- * shares in percent. Counts real requests only, as upstream does.
+ * Nodes whose resources would be in use in equal shares are better: 100 less the standard deviation of the shares in
+ * percent. Counts real requests only, as upstream does.
  */
-export const nodeResourcesBalanced: ScorePlugin<{ readonly cpu: number; readonly memory: number }> = {
-  name: 'NodeResourcesBalancedAllocation',
-  reads: 'use',
-  normalize: 'none',
-  preScore(demand) {
-    const [cpu, memory] = [demand.requests.get('cpu') ?? 0, demand.requests.get('memory') ?? 0];
-    return cpu === 0 && memory === 0 ? undefined : { cpu, memory }; // a pod that asks for nothing tips no balance
-  },
-  score: ({ cpu, memory }, node) =>
-    Math.floor((1 - Math.abs(share(node, resource.cpu, cpu) - share(node, resource.memory, memory)) / 2) * scoreMax),
-};
+export function nodeResourcesBalancedOver(names: readonly string[] = ['cpu', 'memory']): ScorePlugin<Balanced> {
+  return {
+    name: 'NodeResourcesBalancedAllocation',
+    reads: 'use',
+    normalize: 'none',
+    preScore({ requests }, table) {
+      const amounts = names.map((name) => requests.get(name) ?? 0);
+      if (amounts.every((amount) => amount === 0)) return undefined; // a pod that asks for nothing tips no balance
+      return { resources: names.map((name) => table.resourceId(name)), amounts };
+    },
+    score({ resources, amounts }, node) {
+      let [count, sum, squares, lowest, highest] = [0, 0, 0, 1, 0];
+      for (let index = 0; index < resources.length; index++) {
+        const id = resources[index] ?? 0;
+        const capacity = node.allocatable(id);
+        if (capacity === 0 && id !== resource.cpu && id !== resource.memory) continue; // the node has none of it
+        const share = capacity === 0 ? 1 : Math.min(1, (node.used(id) + (amounts[index] ?? 0)) / capacity);
+        count++;
+        sum += share;
+        squares += share * share;
+        lowest = Math.min(lowest, share);
+        highest = Math.max(highest, share);
+      }
+      if (count < 2) return scoreMax;
+      // Of two shares it is half their difference: without a root, and without its errors.
+      if (count === 2) return Math.floor((1 - (highest - lowest) / 2) * scoreMax);
+      return Math.floor((1 - Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2))) * scoreMax);
+    },
+  };
+}
 
-function share(node: NodeView, id: number, amount: number): number {
-  const capacity = node.allocatable(id);
-  return capacity === 0 ? 1 : Math.min(1, (node.used(id) + amount) / capacity);
+interface Balanced {
+  readonly resources: readonly number[];
+  readonly amounts: readonly number[];
 }

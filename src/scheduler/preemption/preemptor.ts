@@ -13,7 +13,9 @@ export type Recourse =
   | { readonly do: 'wait'; readonly nodeName: string }
   | { readonly do: 'preempt'; readonly candidate: Candidate }
   /** Preemption does not help; `again` tells after how many milliseconds to ask anew, where that was not looked at now. */
-  | { readonly do: 'nothing'; readonly why: 'never' | 'helpless'; readonly again?: number };
+  | { readonly do: 'nothing'; readonly why: 'never' | 'helpless'; readonly again?: number }
+  /** The pod's profile does without. */
+  | { readonly do: 'nothing'; readonly why: 'disabled' };
 
 /** Searches kept for one signature: pods of more priorities than that begin anew. */
 const prioritiesMax = 8;

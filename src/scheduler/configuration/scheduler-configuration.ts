@@ -1,0 +1,126 @@
+/**
+ * The file that says how pods are scheduled: upstream's `KubeSchedulerConfiguration` of kubescheduler.config.k8s.io/v1,
+ * with strategies of Tutti's own. Source: https://kubernetes.io/docs/reference/config-api/kube-scheduler-config.v1/ and
+ * k8s.io/kubernetes/pkg/scheduler/apis/config/validation (validation.go).
+ */
+import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from '#machinery/field-error.ts';
+import { parseYaml } from '#machinery/yaml.ts';
+import { defaultSchedulerName } from '../demand.ts';
+import type { ProfileConfig } from '../profile.ts';
+import { FieldReader } from './field-reader.ts';
+import { knownPlugins } from './known-plugins.ts';
+import { readPluginConfig } from './plugin-args.ts';
+import { readPlugins } from './plugin-selection.ts';
+
+export interface SchedulerConfiguration {
+  readonly profiles: readonly ProfileConfig[];
+  /** How long a pod waits after its binding failed: the first time, and at most. */
+  readonly backoff: { readonly initialMs: number; readonly maxMs: number };
+  /** What was accepted and has no effect here; each names its field. */
+  readonly warnings: readonly string[];
+}
+
+const version = 'kubescheduler.config.k8s.io/v1';
+const profilesMax = 64;
+
+/** Throws an Error that names every field that is wrong, and the way out. */
+export function parseSchedulerConfiguration(text: string | Uint8Array): SchedulerConfiguration {
+  const errors: FieldError[] = [];
+  const warnings: string[] = [];
+  const { value, duplicates } = parseYaml(text);
+  for (const path of duplicates) errors.push(forbidden(path, 'occurs twice; leave one of them out'));
+  const root = new FieldReader(value, '', errors);
+  for (const [name, wanted] of [
+    ['apiVersion', version],
+    ['kind', 'KubeSchedulerConfiguration'],
+  ] as const) {
+    const given = root.any(name);
+    if (given !== wanted) root.refuse(notSupported(name, given ?? '', [wanted]));
+  }
+  const backoff = readBackoff(root);
+  const warn = (warning: string) => warnings.push(warning);
+  readOthers(root, warn);
+  const custom: ReadonlySet<string> = new Set();
+  const listed = root.objects('profiles');
+  if (listed.length > profilesMax) root.refuse(invalid('profiles', listed.length, `at most ${profilesMax} profiles`));
+  const profiles = listed.map((profile) => readProfile(profile, listed.length === 1, custom, warn));
+  for (const [index, { schedulerName }] of profiles.entries()) {
+    if (schedulerName !== undefined && profiles.findIndex((each) => each.schedulerName === schedulerName) < index) {
+      errors.push(duplicate(`profiles[${index}].schedulerName`, schedulerName));
+    }
+  }
+  root.done();
+  if (errors.length > 0) throw new Error(errors.map(({ field, message }) => `${field}: ${message}`).join('\n'));
+  return { profiles: profiles.length === 0 ? [{}] : profiles, backoff, warnings };
+}
+
+function readBackoff(root: FieldReader): SchedulerConfiguration['backoff'] {
+  const initial = root.whole('podInitialBackoffSeconds', { min: 1 }) ?? 1;
+  const most = root.whole('podMaxBackoffSeconds', { min: 1 }) ?? 10;
+  if (most < initial) {
+    root.refuse(invalid('podMaxBackoffSeconds', most, 'must be greater than or equal to podInitialBackoffSeconds'));
+  }
+  return { initialMs: initial * 1000, maxMs: most * 1000 };
+}
+
+/** Fields that are upstream's and mean nothing here, or are refused. */
+function readOthers(root: FieldReader, warn: (text: string) => void): void {
+  root.whole('parallelism', { min: 1 });
+  root.whole('percentageOfNodesToScore', { min: 0, max: 100 });
+  for (const name of ['enableProfiling', 'enableContentionProfiling', 'delayCacheUntilActive']) root.flag(name);
+  for (const [name, why] of [
+    ['leaderElection', 'Tutti elects its leaders itself'],
+    ['clientConnection', 'the scheduler runs beside the API server'],
+  ] as const) {
+    if (root.object(name) !== undefined) warn(`${name} is ignored: ${why}`);
+  }
+  if (root.objects('extenders').length > 0) {
+    const why = 'HTTP extenders are not asked; take them out, and turn on a plugin instead';
+    root.refuse(forbidden('extenders', why));
+  }
+}
+
+function readProfile(
+  profile: FieldReader,
+  isOnly: boolean,
+  custom: ReadonlySet<string>,
+  warn: (text: string) => void,
+): ProfileConfig {
+  const schedulerName = profile.text('schedulerName') ?? (isOnly ? defaultSchedulerName : undefined);
+  if (schedulerName === undefined) {
+    profile.refuse(required(profile.at('schedulerName'), 'pods choose among several profiles by it'));
+  }
+  profile.whole('percentageOfNodesToScore', { min: 0, max: 100 });
+  const plugins = profile.object('plugins');
+  const { filter, score, postFilter, bind } = readPlugins(plugins, custom, warn);
+  if (bind.length === 0) {
+    profile.refuse(required(profile.at('plugins.bind'), 'somebody must bind pods: leave DefaultBinder on'));
+  }
+  const args = readPluginConfig(profile, custom, warn);
+  profile.done();
+  const isOn = new Set(filter.map(({ name }) => name));
+  const weights = new Map(score.map(({ name, weight }) => [name, weight]));
+  const weightOf = (name: string) => weights.get(name) ?? 0;
+  const strategy = args.scoring?.type ?? 'LeastAllocated';
+  // Strategies that are not upstream's come without balance, unless it is asked for by name.
+  const isOwn = strategy === 'Random' || strategy === 'Spread' || strategy === 'BinPack';
+  const balanced = score.find(({ name, field }) => name === balance && (!isOwn || field !== undefined));
+  return {
+    ...(schedulerName === undefined ? {} : { schedulerName }),
+    ...args,
+    weights: {
+      ...Object.fromEntries(scorers.map((name) => [name, weightOf(name)])),
+      [balance]: balanced?.weight ?? 0,
+      ...(strategy === 'Random' || strategy === 'Spread' ? { [strategy]: weightOf('NodeResourcesFit') } : {}),
+    },
+    withoutFilters: Object.entries(knownPlugins).flatMap(([name, { points, missing }]) =>
+      points.includes('filter') && missing !== true && !isOn.has(name) ? [name] : [],
+    ),
+    preempts: postFilter.some(({ name }) => name === 'DefaultPreemption'),
+  };
+}
+
+const balance = 'NodeResourcesBalancedAllocation';
+const scorers = Object.entries(knownPlugins).flatMap(([name, { points, missing }]) =>
+  points.includes('score') && missing !== true ? [name] : [],
+);

@@ -57,6 +57,7 @@ import { ClusterRoleBinding } from './rbac/cluster-role-binding.ts';
 import { Role } from './rbac/role.ts';
 import { RoleBinding } from './rbac/role-binding.ts';
 import { PriorityClass } from './scheduling/priority-class.ts';
+import { Workload } from './scheduling/workload.ts';
 import { CSIDriver } from './storage/csi-driver.ts';
 import { CSINode } from './storage/csi-node.ts';
 import { CSIStorageCapacity } from './storage/csi-storage-capacity.ts';
@@ -124,6 +125,7 @@ export const builtinKinds: readonly Kind[] = [
   Role,
   RoleBinding,
   PriorityClass,
+  Workload,
   CSIDriver,
   CSINode,
   CSIStorageCapacity,

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Pod } from '#api/core/pod.ts';
 import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
 import { needsLabels } from './demand.ts';
+import { decideGang } from './gangs/decide-gang.ts';
 import { NodeTable } from './node-table.ts';
 import { profileOf } from './profile.ts';
 import { Signatures } from './signature.ts';
@@ -17,7 +18,8 @@ for (const packs of [false, true]) {
   test(`batches place exactly as one-by-one ${packs ? 'packing' : 'spreading'} does, on ${seeds} random clusters`, () => {
     const seen = new Set<string>();
     for (let seed = 1; seed <= seeds; seed++) compareWithReference(seed, packs, seen);
-    assert.deepEqual([...seen].toSorted(), ['place', 'preempt', 'refuse', 'wait'], 'clusters are full enough');
+    const outcomes = ['gang: make-room', 'gang: place', 'gang: refuse', 'place', 'preempt', 'refuse', 'wait'];
+    assert.deepEqual([...seen].toSorted(), outcomes, 'clusters are full enough');
   });
 }
 
@@ -61,6 +63,7 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
     if (random.chance(15)) budgetOf(random.pick(['a', 'b']));
     if (random.chance(5) && placed.length > 0) {
       const { pod } = placed.splice(random.below(placed.length), 1)[0] ?? assert.fail();
+      budgets.seenEnding({ uid: pod.metadata?.uid ?? '', namespace: 'default' });
       table.removePod(pod.metadata?.uid ?? '');
       reference.pods.delete(pod.metadata?.uid ?? '');
     }
@@ -70,6 +73,27 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
       const resident = reference.pods.get(pod.metadata?.uid ?? '') ?? assert.fail();
       resident.startedAt = startedAt;
       table.setPod({ ...boundTo(pod, nodeName), status: { startTime: new Date(startedAt).toISOString() } });
+    }
+    if (random.chance(6)) {
+      const size = 1 + random.below(5);
+      const kinds = [random.pick(workloads), random.pick(workloads)];
+      const mine = Array.from({ length: size }, () => random.pick(kinds));
+      const again = waiting.splice(0, random.below(1 + Math.min(2, waiting.length)));
+      const gang = [...mine.map(({ spec, labels }) => podOf(spec, undefined, labels)), ...again];
+      const needed = 1 + random.below(gang.length);
+      const expected = reference.decideGang(gang, needed);
+      const pendings = gang.map((each) =>
+        pendingOf(each, signatures.of(each, needsLabels(each) || table.hasExclusive)),
+      );
+      const decided = decideGang(placer, table, pendings, needed, (each) => signatures.of(each, true));
+      const decisions = decided.do === 'refuse' ? [] : decided.decisions.filter((each) => each.do !== 'refuse');
+      const actual = decisions.map((each) => ({ pod: each.pending.pod, outcome: outcomeOf(each) }));
+      assert.deepEqual({ do: decided.do, outcomes: actual }, expected, `seed ${seed}, step ${step}, gang`);
+      seen.add(`gang: ${decided.do}`);
+      for (const each of decisions)
+        if (each.do === 'place') placed.push({ pod: each.pending.pod, nodeName: each.nodeName });
+      waiting.push(...gang.filter((each) => !placed.some(({ pod }) => pod === each)));
+      continue;
     }
     const workload = random.pick(workloads);
     const retried =

@@ -2,6 +2,7 @@ import type { Pod } from '#api/core/pod.ts';
 import { unreachable } from '#lib/unreachable.ts';
 import type { ObjectRef } from '#machinery/object.ts';
 import type { Evaluation } from './evaluation.ts';
+import type { GangVerdict } from './gangs/gang-scheduler.ts';
 import type { NodeTable } from './node-table.ts';
 import type { Refusal } from './plugin.ts';
 import type { Recourse } from './preemption/preemptor.ts';
@@ -51,6 +52,8 @@ export interface Explanation {
   readonly nodesOmitted: number;
   /** Nodes that would take the pod with one thing changed, grouped: `2 nodes would if 300Mi of memory were freed`. */
   readonly wouldFit: readonly string[];
+  /** Of a waiting pod that is placed together with others or not at all. */
+  readonly gang?: GangVerdict;
   /** Of a waiting pod that fits nowhere. */
   readonly preemption?: PreemptionVerdict;
 }

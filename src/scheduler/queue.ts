@@ -12,6 +12,8 @@ export type Standing =
   | 'delayed'
   /** Has scheduling gates. */
   | 'gated'
+  /** Belongs to a gang that cannot be placed now. */
+  | 'held'
   /** Decided; on its way to its node. */
   | 'taken';
 
@@ -155,6 +157,31 @@ export class SchedulingQueue {
     entry.standing = 'taken';
     this.#countActive(entry, -1);
     return entry;
+  }
+
+  /** Takes out one particular pod, wherever it stands. */
+  takePod(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry !== undefined) this.#leave(entry);
+  }
+
+  /** Lets a pod wait until `wakeHeld()`: nothing else brings it back but other demands. */
+  hold(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry === undefined) return;
+    this.#leave(entry);
+    entry.standing = 'held';
+  }
+
+  wakeHeld(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry?.standing === 'held') this.#activate(entry);
+  }
+
+  /** Gives one taken pod back. */
+  giveBackPod(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry?.standing === 'taken') this.#activate(entry);
   }
 
   /**

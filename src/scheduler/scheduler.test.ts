@@ -1,71 +1,11 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
-import { Node } from '#api/core/node.ts';
+import { test } from 'node:test';
 import { Pod } from '#api/core/pod.ts';
-import type { Events } from '#client/event-queue.ts';
-import { SharedInformers } from '#client/informer.ts';
-import { abortController, VirtualClock } from '#lib/clock.ts';
-import { silentLog } from '#lib/log.ts';
 import { unavailable } from '#machinery/status-error.ts';
-import { Scheduler } from './scheduler.ts';
-import { BindingClient } from './testing/binding-client.ts';
-
-type PodSpec = NonNullable<Pod['spec']>;
-
-/** A scheduler that runs against a fake cluster until the test ends. */
-async function running(context: TestContext) {
-  const clock = new VirtualClock();
-  const client = new BindingClient(clock);
-  const log = silentLog;
-  const told: string[] = [];
-  const events: Events = {
-    record: (object, { reason, message }) => void told.push(`${object.metadata?.name} ${reason}: ${message}`),
-  };
-  const stop = abortController();
-  const { signal } = stop;
-  const informers = new SharedInformers({ client, clock, log });
-  const scheduler = new Scheduler({ client, informers, clock, log, events });
-  scheduler.follow(signal);
-  const done = Promise.all([informers.run(signal), scheduler.run(signal)]);
-  context.after(async () => {
-    stop.abort();
-    await done;
-  });
-  const addNode = (name: string, cpu = '2', spec: Node['spec'] = {}) =>
-    client.create(
-      Node,
-      {
-        metadata: { name, labels: { 'kubernetes.io/hostname': name } },
-        spec,
-        status: { allocatable: { cpu, memory: '4Gi', pods: '10' } },
-      },
-      { signal },
-    );
-  const addPod = (name: string, cpu = '1', more: Partial<PodSpec> = {}, labels: Record<string, string> = {}) =>
-    client.create(
-      Pod,
-      {
-        metadata: { name, namespace: 'default', labels },
-        spec: { containers: [{ name: 'main', image: 'web', resources: { requests: { cpu } } }], ...more },
-      },
-      { signal },
-    );
-  const pod = (name: string) => client.get(Pod, { name, namespace: 'default' }, { signal });
-  return { clock, client, scheduler, told, signal, addNode, addPod, pod };
-}
-
-/** Waits for `holds` in turns of the event loop, not in time. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 10_000; turn++) {
-    if (await holds()) return;
-    await setImmediate();
-  }
-  assert.fail('it never came to hold');
-}
+import { runningScheduler, until } from './testing/running-scheduler.ts';
 
 test('a pod gets a node and an event tells which', async (context) => {
-  const { addNode, addPod, pod, told } = await running(context);
+  const { addNode, addPod, pod, told } = await runningScheduler(context);
   await addNode('n1');
   await addPod('web');
   await until(async () => (await pod('web')).spec?.nodeName === 'n1');
@@ -73,7 +13,7 @@ test('a pod gets a node and an event tells which', async (context) => {
 });
 
 test('a pod that fits nowhere says why, and is placed as soon as a node makes room', async (context) => {
-  const { addNode, addPod, pod, client, scheduler, told, signal } = await running(context);
+  const { addNode, addPod, pod, client, scheduler, told, signal } = await runningScheduler(context);
   await addNode('n1');
   await addPod('one');
   await addPod('two');
@@ -93,7 +33,7 @@ test('a pod that fits nowhere says why, and is placed as soon as a node makes ro
 });
 
 test('pods wait for their gates, and leave foreign schedulers their own', async (context) => {
-  const { addNode, addPod, pod, client, scheduler, signal } = await running(context);
+  const { addNode, addPod, pod, client, scheduler, signal } = await runningScheduler(context);
   await addNode('n1');
   await addPod('gated', '1', { schedulingGates: [{ name: 'example.com/quota' }] });
   await addPod('foreign', '1', { schedulerName: 'other' });
@@ -110,7 +50,7 @@ test('pods wait for their gates, and leave foreign schedulers their own', async 
 });
 
 test('a binding that fails gives its room back and is tried again after a while', async (context) => {
-  const { addNode, addPod, pod, client, clock, told } = await running(context);
+  const { addNode, addPod, pod, client, clock, told } = await runningScheduler(context);
   await addNode('n1', '1');
   let failures = 1;
   client.onRequest = (verb) => {
@@ -123,7 +63,7 @@ test('a binding that fails gives its room back and is tried again after a while'
 });
 
 test('pods of higher priority go first', async (context) => {
-  const { addNode, addPod, told } = await running(context);
+  const { addNode, addPod, told } = await runningScheduler(context);
   await addPod('low-1');
   await addPod('low-2');
   await addPod('high', '1', { priority: 10 });
@@ -135,7 +75,7 @@ test('pods of higher priority go first', async (context) => {
 });
 
 test('a pod keeps others away by their labels, and lets them in when it goes', async (context) => {
-  const { addNode, addPod, pod, client, signal } = await running(context);
+  const { addNode, addPod, pod, client, signal } = await runningScheduler(context);
   const term = { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'web' } } };
   const antiAffinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
   await addNode('n1', '4');

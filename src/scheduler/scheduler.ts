@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import { PodDisruptionBudget } from '#api/policy/pod-disruption-budget.ts';
+import { Workload } from '#api/scheduling/workload.ts';
 import type { CacheEvent, Informers } from '#client/cache.ts';
 import type { Client } from '#client/client.ts';
 import type { Events } from '#client/event-queue.ts';
@@ -24,6 +25,7 @@ import {
   type WhySource,
 } from './explain.ts';
 import { FailureReporter } from './failure-reporter.ts';
+import { GangScheduler } from './gangs/gang-scheduler.ts';
 import { NodeTable, type Occupant } from './node-table.ts';
 import { Evictor, type Preemption } from './preemption/evictor.ts';
 import { preemptionMetrics, type PreemptionMetrics } from './preemption/metrics.ts';
@@ -73,6 +75,9 @@ export class Scheduler implements WhySource {
   readonly #reporter: FailureReporter;
   readonly #memory = new DecisionMemory();
   readonly #preemptions: PreemptionMetrics;
+  readonly #gangs: GangScheduler;
+  /** Decisions on gangs that are booked and not yet carried out: a gang may be larger than what is on its way at once. */
+  readonly #backlog: Decision[] = [];
   readonly #subscriptions: Disposable[] = [];
   #signedExclusively = false;
   #notify: (() => void) | undefined;
@@ -92,8 +97,20 @@ export class Scheduler implements WhySource {
       () => this.#notify?.(),
     );
     const { nominations } = this.#placer.preemptor;
-    this.#waker = new Waker(this.#table, this.#queue, nominations, (name) => this.#placer.profile(name));
     this.#reporter = new FailureReporter(options);
+    this.#gangs = new GangScheduler({
+      table: this.#table,
+      placer: this.#placer,
+      queue: this.#queue,
+      reporter: this.#reporter,
+      clock,
+      sign: (pod) => this.#sign(pod),
+      wake: () => this.#waker.wake(),
+      skip: () => this.#waker.skip(),
+      onActive: () => this.#notify?.(),
+    });
+    const profileFor = (name: string) => this.#placer.profile(name);
+    this.#waker = new Waker(this.#table, this.#queue, nominations, profileFor, this.#gangs);
   }
 
   /** Starts to follow the cluster (idempotent); it ends with `signal`. */
@@ -104,10 +121,12 @@ export class Scheduler implements WhySource {
       informers.on(Node, (event) => this.#onNode(event)),
       informers.on(Pod, (event) => this.#onPod(event)),
       informers.on(PodDisruptionBudget, (event) => this.#onBudget(event)),
+      informers.on(Workload, (event) => this.#onWorkload(event)),
     );
     const end = () => {
       for (const subscription of this.#subscriptions.splice(0)) subscription[Symbol.dispose]();
       this.#queue.close();
+      this.#gangs.close();
     };
     signal.addEventListener('abort', end, { once: true });
   }
@@ -138,10 +157,12 @@ export class Scheduler implements WhySource {
         if (sweptAt - repairedAt >= repairMs) {
           repairedAt = sweptAt;
           this.#queue.wakeAll();
+          this.#gangs.wakeAll();
         }
       }
       this.#resign();
       this.#waker.wake();
+      this.#carryOn(binder, evictor, signal);
       if (this.#queue.activeCount > 0 && binder.room > 0 && evictor.room > 0) {
         this.#decideSome(binder, evictor, signal);
         await setImmediate();
@@ -152,6 +173,7 @@ export class Scheduler implements WhySource {
     sweep[Symbol.dispose]();
     signal.removeEventListener('abort', aborted);
     await Promise.all([binder.drained(), evictor.drained(), reporting]);
+    for (const decision of this.#backlog.splice(0)) this.#takeBack(decision);
     this.#queue.giveBack();
   }
 
@@ -188,6 +210,11 @@ export class Scheduler implements WhySource {
       const gates = schedulingGates.map(({ name }) => name).join(', ');
       return { ...nothing, state: 'gated', summary: `It waits for its scheduling gates: ${gates}.` };
     }
+    const gang = this.#gangs.verdictOf(uid);
+    if (gang !== undefined && gang.placed < gang.minCount) {
+      const summary = `It belongs to pod group "${gang.podGroup}" of workload "${gang.workload}": ${gang.summary}.`;
+      return { pod: ref, state: 'waiting', summary, ...verdicts, gang };
+    }
     if (judged.fitting > 0) {
       const summary = `${judged.fitting} of ${judged.total} nodes would take it; it waits for its turn.`;
       return { pod: ref, state: 'waiting', summary, ...verdicts };
@@ -218,6 +245,12 @@ export class Scheduler implements WhySource {
     else budgets.put(object);
   }
 
+  #onWorkload({ type, object }: CacheEvent<Workload>): void {
+    if (type === 'DELETED') this.#gangs.removeWorkload(object);
+    else this.#gangs.putWorkload(object);
+    this.#notify?.();
+  }
+
   #onPod({ type, object: pod }: CacheEvent<Pod>): void {
     const uid = pod.metadata?.uid ?? '';
     const phase = pod.status?.phase;
@@ -225,6 +258,7 @@ export class Scheduler implements WhySource {
     const { namespace = '', deletionTimestamp } = pod.metadata ?? {};
     const ends = type === 'DELETED' || deletionTimestamp !== undefined || phase === 'Succeeded' || phase === 'Failed';
     if (ends && isBound) this.#placer.preemptor.budgets.seenEnding({ uid, namespace });
+    if (ends) this.#gangs.removePod(uid);
     if (type === 'DELETED') {
       this.#table.removePod(uid);
       this.#forget(uid);
@@ -238,6 +272,7 @@ export class Scheduler implements WhySource {
       this.#placer.preemptor.nominations.follow(pod, pending.signature);
       this.#queue.put(pending);
     }
+    if (!ends) this.#gangs.putPod(pod);
     this.#notify?.();
   }
 
@@ -265,13 +300,34 @@ export class Scheduler implements WhySource {
     for (let index = 0; index < count && evictor.room > 0; index++) {
       const next = this.#queue.take();
       if (next === undefined) return;
-      this.#apply(this.#placer.decide(next.pending), next.uid, binder, evictor, signal);
+      const decisions = this.#gangs.decide(next);
+      if (decisions === undefined) this.#apply(this.#placer.decide(next.pending), binder, evictor, signal);
+      else {
+        this.#backlog.push(...decisions);
+        this.#carryOn(binder, evictor, signal);
+      }
       this.#resign();
     }
   }
 
-  #apply(decision: Decision, uid: string, binder: Binder, evictor: Evictor, signal: AbortSignal): void {
+  /** Carries out what was decided on gangs, as far as there is room on the way. */
+  #carryOn(binder: Binder, evictor: Evictor, signal: AbortSignal): void {
+    while (this.#backlog.length > 0 && binder.room > 0 && evictor.room > 0) {
+      const decision = this.#backlog.shift();
+      if (decision !== undefined) this.#apply(decision, binder, evictor, signal);
+    }
+  }
+
+  /** Undoes a decision that was booked and will not be carried out. */
+  #takeBack(decision: Decision): void {
+    const { uid = '' } = decision.pending.pod.metadata ?? {};
+    if (decision.do === 'preempt') this.#placer.preemptor.release(uid, decision.victims);
+    else if (this.#table.occupant(uid)?.state === 'assumed') this.#table.removePod(uid);
+  }
+
+  #apply(decision: Decision, binder: Binder, evictor: Evictor, signal: AbortSignal): void {
     const { pending } = decision;
+    const { uid = '' } = pending.pod.metadata ?? {};
     if (decision.do === 'refuse') return this.#refuse(decision, uid);
     if (decision.do === 'wait') return this.#queue.promise(uid);
     if (decision.do === 'preempt') {

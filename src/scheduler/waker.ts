@@ -1,5 +1,6 @@
 import type { PendingPod } from './batch.ts';
 import { changed } from './change-log.ts';
+import type { StalledGang } from './gangs/gang-scheduler.ts';
 import type { NodeTable } from './node-table.ts';
 import { NodeView } from './node-view.ts';
 import type { Profile } from './plugin.ts';
@@ -16,6 +17,13 @@ interface Check {
   readonly coupled: boolean;
 }
 
+/** Gangs that wait as a whole: each of them is woken if one of its pods would fit. */
+interface Gangs {
+  readonly hasStalled: boolean;
+  stalled(): Iterable<StalledGang>;
+  wake(gang: StalledGang): void;
+}
+
 /**
  * Wakes parked pods when a node changes so that it may take them: the very filters that refused are asked again, about
  * the changed rows only. So nothing is retried in vain, and nothing waits for a timer.
@@ -26,6 +34,7 @@ export class Waker {
   readonly #nominations: Nominations;
   readonly #profileOf: (schedulerName: string) => Profile | undefined;
   readonly #checks = new WeakMap<Signature, Check>();
+  readonly #gangs: Gangs;
   readonly #view: NodeView;
   #cursor: number;
 
@@ -34,7 +43,9 @@ export class Waker {
     queue: SchedulingQueue,
     nominations: Nominations,
     profileOf: (schedulerName: string) => Profile | undefined,
+    gangs: Gangs,
   ) {
+    this.#gangs = gangs;
     this.#table = table;
     this.#queue = queue;
     this.#nominations = nominations;
@@ -48,8 +59,12 @@ export class Waker {
     const { log } = this.#table;
     const from = this.#cursor;
     this.#cursor = log.end;
-    if (!this.#queue.hasParked || from === log.end) return;
-    if (!log.reaches(from)) return this.#queue.wakeAll();
+    if ((!this.#queue.hasParked && !this.#gangs.hasStalled) || from === log.end) return;
+    if (!log.reaches(from)) {
+      this.#queue.wakeAll();
+      for (const gang of this.#gangs.stalled()) this.#gangs.wake(gang);
+      return;
+    }
     const eased = new Set<number>();
     for (let at = from; at < log.end; at++) if ((log.bits(at) & changed.eased) !== 0) eased.add(log.row(at));
     for (const signature of this.#queue.parkedSignatures()) {
@@ -60,6 +75,7 @@ export class Waker {
         this.#queue.wakePromised(signature);
       } else if (any(eased, (row) => fitsWithoutLesser(row, highest))) this.#queue.wake(signature);
     }
+    if (this.#gangs.hasStalled) this.#wakeGangs(eased);
     for (const row of eased) {
       const name = this.#table.nameOf(row);
       for (const { uid } of this.#nominations.on(name)) this.#queue.wakePod(uid);
@@ -69,6 +85,21 @@ export class Waker {
         return fitsOn(row) || fitsWithoutLesser(row, pod.spec?.priority ?? 0);
       };
       if (pinned.some(helps)) this.#queue.wakePinned(name);
+    }
+  }
+
+  /** Passes over what has changed since the last call. */
+  skip(): void {
+    this.#cursor = this.#table.log.end;
+  }
+
+  #wakeGangs(eased: ReadonlySet<number>): void {
+    for (const gang of this.#gangs.stalled()) {
+      const helps = [...gang.signatures].some((signature) => {
+        const { coupled, fitsOn, fitsWithoutLesser } = this.#check(signature);
+        return coupled || any(eased, fitsOn) || any(eased, (row) => fitsWithoutLesser(row, gang.highestPriority));
+      });
+      if (helps) this.#gangs.wake(gang);
     }
   }
 

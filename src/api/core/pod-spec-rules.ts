@@ -17,6 +17,7 @@ import { affinityErrors, gatesErrors, tolerationsErrors, topologySpreadErrors } 
 import { osErrors, podSecurityContextErrors } from './security-context-rules.ts';
 import type * as types from './types.generated.ts';
 import { volumesErrors } from './volume-rules.ts';
+import { workloadReferenceErrors } from './workload-reference-rules.ts';
 
 const secondsMax = 2147483647;
 const nameserversMax = 3;
@@ -56,6 +57,7 @@ export function podSpecErrors(field: string, spec: types.PodSpec | undefined): F
     ...gatesErrors(`${field}.schedulingGates`, spec.schedulingGates),
     ...topologySpreadErrors(`${field}.topologySpreadConstraints`, spec.topologySpreadConstraints),
     ...osErrors(`${field}.os`, spec.os),
+    ...workloadReferenceErrors(`${field}.workloadRef`, spec.workloadRef),
     ...optionalText(`${field}.serviceAccountName`, spec.serviceAccountName, dns1123SubdomainComplaints),
     ...optionalText(`${field}.nodeName`, spec.nodeName, dns1123SubdomainComplaints),
     ...inRange(`${field}.activeDeadlineSeconds`, spec.activeDeadlineSeconds, 1, secondsMax),

@@ -43,6 +43,49 @@ export class ReferenceScheduler {
     return { do: 'place', node: nameOf(node) };
   }
 
+  /**
+   * Places at least `needed` of the pods together, or has others leave so that it can be done, or changes nothing.
+   * Pods of higher priority are looked at first, then those that ask for a larger share of the cluster.
+   */
+  decideGang(pods: readonly Pod[], needed: number): GangOutcome {
+    const before = {
+      pods: new Map([...this.pods].map(([uid, resident]) => [uid, { ...resident }])),
+      nominated: new Map(this.nominated),
+      budgets: new Map([...this.budgets].map(([name, budget]) => [name, { ...budget }])),
+    };
+    const shares = new Map(pods.map((pod) => [pod, this.#shareOf(pod)]));
+    const order = pods.toSorted((a, b) => priorityOf(b) - priorityOf(a) || (shares.get(b) ?? 0) - (shares.get(a) ?? 0));
+    const outcomes = order.map((pod) => ({ pod, outcome: this.decide(pod) }));
+    const hopeful = outcomes.filter(({ outcome }) => outcome.do !== 'refuse');
+    const placed = hopeful.filter(({ outcome }) => outcome.do === 'place');
+    if (placed.length >= needed) return { do: 'place', outcomes: hopeful };
+    if (hopeful.length >= needed) {
+      return {
+        do: 'make-room',
+        outcomes: hopeful.map(({ pod, outcome }) => {
+          if (outcome.do !== 'place') return { pod, outcome };
+          this.pods.delete(uidOf(pod));
+          this.nominated.set(uidOf(pod), { pod, nodeName: outcome.node });
+          return { pod, outcome: { do: 'preempt', node: outcome.node, victims: [] } };
+        }),
+      };
+    }
+    for (const key of ['pods', 'nominated', 'budgets'] as const) {
+      const map: Map<string, unknown> = this[key];
+      map.clear();
+      for (const [name, value] of before[key]) map.set(name, value);
+    }
+    return { do: 'refuse', outcomes: [] };
+  }
+
+  #shareOf(pod: Pod): number {
+    const nodes = [...this.nodes.values()];
+    const shares = Object.keys(requestsOf(pod)).map(
+      (resource) => request(pod, resource) / sum(nodes, (node) => capacity(node, resource)),
+    );
+    return Math.max(1 / sum(nodes, (node) => Number(node.status?.allocatable?.['pods'] ?? 0)), ...shares);
+  }
+
   #preempt(pod: Pod): Outcome {
     const uid = uidOf(pod);
     if (pod.spec.preemptionPolicy === 'Never') return { do: 'refuse' };
@@ -325,6 +368,12 @@ export type Outcome =
   | { readonly do: 'preempt'; readonly node: string; readonly victims: readonly string[] }
   | { readonly do: 'wait' }
   | { readonly do: 'refuse' };
+
+/** What becomes of each pod that found a place, or will. */
+export interface GangOutcome {
+  readonly do: 'place' | 'make-room' | 'refuse';
+  readonly outcomes: readonly { readonly pod: Pod; readonly outcome: Outcome }[];
+}
 
 const uidOf = (pod: Pod) => pod.metadata?.uid ?? '';
 const priorityOf = (pod: Pod) => pod.spec.priority ?? 0;

@@ -247,7 +247,7 @@ export const clusterRoles: readonly ClusterRole[] = [
     may('get list watch patch update', 'resource.k8s.io', 'resourceclaims'),
     may('patch update', 'resource.k8s.io', 'resourceclaims/status'),
     may(read, 'resource.k8s.io', 'resourceslices'),
-    may(read, 'scheduling.k8s.io', 'priorityclasses'),
+    may(read, 'scheduling.k8s.io', 'priorityclasses workloads'),
   ),
 ];
 

@@ -11,7 +11,7 @@ import type { ApiObject } from '#machinery/object.ts';
 import { clusterRoles, clusterRoleSubjects } from './cluster-roles.ts';
 import { controllerRules } from './controller-roles.ts';
 import { namespaceRoles } from './namespace-roles.ts';
-import { tuttiRules } from './tutti-roles.ts';
+import { tuttiParts, tuttiRules } from './tutti-roles.ts';
 
 const group = 'rbac.authorization.k8s.io';
 /** `"false"` keeps a server from mending an object at its start. */
@@ -53,6 +53,10 @@ export function defaultPolicy(): DefaultPolicy {
   let all: readonly ClusterRole[] = [
     ...clusterRoles,
     ...controllers.map(({ role, rules }) => ({ metadata: { name: role }, rules })),
+    ...Object.entries(tuttiParts).map(([into, rules]) => ({
+      metadata: { name: `tutti:aggregate-to-${into}`, labels: { [`${group}/aggregate-to-${into}`]: 'true' } },
+      rules,
+    })),
   ];
   // From the innermost to the outermost: admin contains edit, and edit contains view.
   for (const name of ['view', 'edit', 'admin']) {

@@ -1,6 +1,6 @@
 /** What Tutti's own parts need beyond what upstream grants to the parts that they stand for. */
 import type { PolicyRule } from '#api/rbac/types.generated.ts';
-import { may, mayRecordEvents, read } from './rule.ts';
+import { may, mayRecordEvents, read, write } from './rule.ts';
 
 /**
  * By service account in `kube-system`; the roles are called `tutti:controller:…`, so that upstream's stay as upstream
@@ -25,6 +25,12 @@ export const tuttiRules: Readonly<Record<string, readonly PolicyRule[]>> = {
     may('get create patch', 'scheduling.k8s.io', 'priorityclasses'),
     mayRecordEvents,
   ],
+};
+
+/** What whoever has upstream's roles for people may do beside what upstream grants; each becomes part of one of them. */
+export const tuttiParts: Readonly<Record<'edit' | 'view', readonly PolicyRule[]>> = {
+  edit: [may(write, 'scheduling.k8s.io', 'workloads')],
+  view: [may(read, 'scheduling.k8s.io', 'workloads')],
 };
 
 /** A node also serves every Service, resolves every name and enforces network policies: its agent and proxy are one. */

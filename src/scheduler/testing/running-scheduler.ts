@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { Node } from '#api/core/node.ts';
+import { Pod } from '#api/core/pod.ts';
+import type { Events } from '#client/event-queue.ts';
+import { SharedInformers } from '#client/informer.ts';
+import { abortController, VirtualClock } from '#lib/clock.ts';
+import { silentLog } from '#lib/log.ts';
+import { Scheduler } from '../scheduler.ts';
+import { BindingClient } from './binding-client.ts';
+
+type PodSpec = NonNullable<Pod['spec']>;
+
+/** A scheduler that runs against a fake cluster until the test ends. */
+export async function runningScheduler(context: TestContext) {
+  const clock = new VirtualClock();
+  const client = new BindingClient(clock);
+  const log = silentLog;
+  const told: string[] = [];
+  const events: Events = {
+    record: (object, { reason, message }) => void told.push(`${object.metadata?.name} ${reason}: ${message}`),
+  };
+  const stop = abortController();
+  const { signal } = stop;
+  const informers = new SharedInformers({ client, clock, log });
+  const scheduler = new Scheduler({ client, informers, clock, log, events });
+  scheduler.follow(signal);
+  const done = Promise.all([informers.run(signal), scheduler.run(signal)]);
+  context.after(async () => {
+    stop.abort();
+    await done;
+  });
+  const addNode = (name: string, cpu = '2', spec: Node['spec'] = {}) =>
+    client.create(
+      Node,
+      {
+        metadata: { name, labels: { 'kubernetes.io/hostname': name } },
+        spec,
+        status: { allocatable: { cpu, memory: '4Gi', pods: '10' } },
+      },
+      { signal },
+    );
+  const addPod = (name: string, cpu = '1', more: Partial<PodSpec> = {}, labels: Record<string, string> = {}) =>
+    client.create(
+      Pod,
+      {
+        metadata: { name, namespace: 'default', labels },
+        spec: { containers: [{ name: 'main', image: 'web', resources: { requests: { cpu } } }], ...more },
+      },
+      { signal },
+    );
+  const pod = (name: string) => client.get(Pod, { name, namespace: 'default' }, { signal });
+  return { clock, client, scheduler, told, signal, addNode, addPod, pod };
+}
+
+/** Waits for `holds` in turns of the event loop, not in time. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 10_000; turn++) {
+    if (await holds()) return;
+    await setImmediate();
+  }
+  assert.fail('it never came to hold');
+}

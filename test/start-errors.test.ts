@@ -206,7 +206,7 @@ test('a scheduler configuration that cannot be used names file, field and way ou
   );
   assert.equal(
     await failsWith(`${head}extenders: [{urlPrefix: "http://127.0.0.1:80", filterVerb: filter}]\n`),
-    `${cannot}extenders: Forbidden: HTTP extenders are not asked; take them out, and turn on a plugin instead\n`,
+    `${cannot}extenders: Forbidden: HTTP extenders are not asked; take them out, and write a plugin under tuttiPlugins instead\n`,
   );
 });
 

@@ -36,7 +36,7 @@ import { startNodeThread } from './node-thread.ts';
 import { simNodeStreams } from './sim-node-streams.ts';
 import type { Playback } from './simulation/trace-player.ts';
 import { openTracer } from './tracing-configuration.ts';
-import { readSchedulerConfiguration } from './scheduler-configuration.ts';
+import { openScheduling } from './scheduler-configuration.ts';
 import { queueMetrics } from './queue-metrics.ts';
 import { openPki, serverHosts, type Pki } from './pki.ts';
 import { writeFileAtomically } from '#lib/atomic-file.ts';
@@ -225,8 +225,10 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const dir = resources.use(await openDataDir(options.dataDir, { writtenBy: versionInfo.tutti, now: clock.now() }));
   const log = fileLog(path.join(dir.path, 'logs', 'server.log'), options.logLevel);
   const hostIps = findHostIps();
+  const metrics = new Metrics();
+  const scheduling = await openScheduling(options.schedulerConfig, { log, metrics });
+  if (scheduling !== undefined) resources.use(scheduling);
   const others = await readAuthenticationConfig(options.authenticationConfig, { clock, log });
-  const scheduling = await readSchedulerConfiguration(options.schedulerConfig, log);
   const [encryption, pki] = await Promise.all([
     openStore(options),
     openPki(dir.path, {
@@ -240,7 +242,6 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     options.audit === false ? undefined : await openAuditor(options.audit ?? {}, { dataDir: dir.path, clock, log });
   resources.use(store);
   if (auditor !== undefined) resources.use(auditor);
-  const metrics = new Metrics();
   const tracer = await openTracer(options.tracingConfig, { clock, log });
   if (tracer !== undefined) resources.use(tracer);
   let control: ControlPlane | undefined;

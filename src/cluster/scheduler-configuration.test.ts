@@ -10,7 +10,11 @@ const head = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerCon
 
 /** A cluster that schedules as the profiles in `yaml` say. */
 const start = (yaml: string, options: TestClusterOptions = {}) =>
-  startCluster({ nodes: 4, ...options, profiles: parseSchedulerConfiguration(head + yaml).profiles });
+  startCluster({
+    nodes: 4,
+    ...options,
+    profiles: parseSchedulerConfiguration(head + yaml).profiles.map(({ config }) => config),
+  });
 
 type PodSpec = NonNullable<Pod['spec']>;
 const asking = (requests: Record<string, string>, more: Partial<PodSpec> = {}): PodSpec => ({

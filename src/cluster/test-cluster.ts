@@ -25,6 +25,7 @@ import { kubeconfig } from './kubeconfig.ts';
 import { openApi, type OpenedApi } from './open-api.ts';
 import { ephemeralPki } from './pki.ts';
 import { QuietStore } from './quiet-store.ts';
+import { openScheduling, type OpenedScheduling } from './scheduler-configuration.ts';
 import { simNodeStreams } from './sim-node-streams.ts';
 
 export interface TestClusterOptions {
@@ -37,6 +38,8 @@ export interface TestClusterOptions {
   /** From a pod's arrival on a node to its containers running, in milliseconds; at once unless given. */
   readonly podStartMs?: number;
   readonly profiles?: readonly ProfileConfig[];
+  /** A file with a KubeSchedulerConfiguration: profiles and plugins instead of `profiles`. */
+  readonly schedulerConfig?: string;
   /** Pods are moved to better nodes from time to time, within these bounds. */
   readonly rebalance?: RebalancePolicy;
   /** For everything that is left to chance; the same seed makes the same choices. */
@@ -99,6 +102,7 @@ const addresses = {
  */
 export async function startCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const { store = memoryStore(), log = silentLog, seed = 1 } = options;
+  const scheduling = await openScheduling(options.schedulerConfig, { log });
   const quiet = new QuietStore(store);
   const virtual = options.clock === 'system' ? undefined : new VirtualClock(options.startsAt, () => quiet.quiet());
   const clock = virtual ?? systemClock;
@@ -117,7 +121,8 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     random,
   });
   const client = opened.clientOf(admin);
-  const { profiles, rebalance, without = [] } = options;
+  const { rebalance, without = [] } = options;
+  const profiles = scheduling?.profiles ?? options.profiles;
   const controllers = controllersOf({
     kinds: opened.api.kindsInUse,
     serviceAccountKey,
@@ -131,9 +136,11 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     seed,
     controllers,
     ...(profiles === undefined ? {} : { profiles }),
+    ...(scheduling === undefined ? {} : { schedulerBackoff: scheduling.backoff }),
     ...(rebalance === undefined ? {} : { rebalance }),
   });
-  const cluster = new InProcessCluster({ options, store: quiet, virtual, clock, log, opened, client, control });
+  const parts = { options, store: quiet, virtual, clock, log, opened, client, control, scheduling };
+  const cluster = new InProcessCluster(parts);
   try {
     await cluster.start();
   } catch (error) {
@@ -152,6 +159,7 @@ interface Parts {
   readonly opened: OpenedApi;
   readonly client: Client;
   readonly control: ControlPlane;
+  readonly scheduling: OpenedScheduling | undefined;
 }
 
 class InProcessCluster implements TestCluster {
@@ -239,6 +247,7 @@ class InProcessCluster implements TestCluster {
     await this.#resources[Symbol.asyncDispose]();
     await this.#parts.opened[Symbol.asyncDispose]();
     await this.#parts.store[Symbol.asyncDispose]();
+    await this.#parts.scheduling?.[Symbol.asyncDispose]();
   }
 
   async #serve(): Promise<Served> {

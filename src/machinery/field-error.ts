@@ -24,13 +24,10 @@ export interface FieldError {
   readonly message: string;
 }
 
-/** More than any name, list or map has that is worth reading; upstream quotes whatever it was given. */
-const quotedLengthMax = 10_000;
-
 /** How a bad value is quoted in a message: strings and numbers as JSON, objects compactly. */
 function quoted(value: unknown): string {
   const text = value === undefined ? 'null' : formatJson(value);
-  return text.length > quotedLengthMax ? `${text.slice(0, quotedLengthMax)}…` : text;
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
 export const required = (field: string, detail = ''): FieldError => ({
@@ -63,10 +60,10 @@ export const forbidden = (field: string, detail: string): FieldError => ({
   message: `Forbidden: ${detail}`,
 });
 
-export const notFound = (field: string, value: unknown, detail = ''): FieldError => ({
+export const notFound = (field: string, value: unknown): FieldError => ({
   type: 'FieldValueNotFound',
   field,
-  message: `Not found: ${quoted(value)}${detail === '' ? '' : `: ${detail}`}`,
+  message: `Not found: ${quoted(value)}`,
 });
 
 export const notSupported = (field: string, value: unknown, supported: readonly string[]): FieldError => ({
@@ -84,5 +81,5 @@ export const tooLong = (field: string, bytesMax: number): FieldError => ({
 export const tooMany = (field: string, count: number, countMax: number): FieldError => ({
   type: 'FieldValueTooMany',
   field,
-  message: `Too many: ${count}: must have at most ${countMax} ${countMax === 1 ? 'item' : 'items'}`,
+  message: `Too many: ${count}: must have at most ${countMax} items`,
 });

@@ -95,9 +95,11 @@ export class BatchPlacer {
     const { uid = '' } = pending.pod.metadata ?? {};
     const { nominations } = this.preemptor;
     nominations.regard(pending.pod.spec?.priority ?? 0, uid);
-    const decision = this.#place(pending) ?? this.#preempt(pending);
-    nominations.regardAgain();
-    return decision;
+    try {
+      return this.#place(pending) ?? this.#preempt(pending);
+    } finally {
+      nominations.regardAgain();
+    }
   }
 
   #place(pending: PendingPod): Decision | undefined {
@@ -217,6 +219,15 @@ export class BatchPlacer {
     const profile = this.#profiles.get(demand.schedulerName);
     if (profile === undefined) throw new Error(`No profile for scheduler "${demand.schedulerName}"`);
     return profile;
+  }
+
+  /** Makes everything anew that is known for pods of a profile: its plugins may answer differently now. */
+  reconsider(schedulerName: string): void {
+    for (const [signature, { evaluation }] of this.#known) {
+      if (signature.demand.schedulerName !== schedulerName) continue;
+      evaluation[Symbol.dispose]();
+      this.#known.delete(signature);
+    }
   }
 
   #forget(): void {

@@ -1,7 +1,7 @@
 import type { Binding } from '#api/core/binding.ts';
 import { Pod } from '#api/core/pod.ts';
 import type { Kind } from '#machinery/kind.ts';
-import type { BindPlugin } from './plugin.ts';
+import type { BindPlugin, BindOptions } from './plugin.ts';
 
 /**
  * Binds through the pod's `binding` subresource. The API server takes it once: it refuses with `Conflict` if the pod
@@ -9,12 +9,17 @@ import type { BindPlugin } from './plugin.ts';
  */
 export const conditionalBind: BindPlugin = {
   name: 'DefaultBinder',
-  async bind(pod, nodeName, client, { signal }) {
+  async bind(pod, nodeName, client, { signal, annotations }: BindOptions) {
     const { name = '', namespace = '', uid } = pod.metadata ?? {};
     const binding: Binding = {
       apiVersion: 'v1',
       kind: 'Binding',
-      metadata: { name, namespace, ...(uid === undefined ? {} : { uid }) },
+      metadata: {
+        name,
+        namespace,
+        ...(uid === undefined ? {} : { uid }),
+        ...(annotations === undefined ? {} : { annotations }),
+      },
       target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
     };
     // The path is the pod's, the body a Binding: the client sends bodies of subresources as they are.

@@ -1,5 +1,6 @@
 import type { Client } from '#client/client.ts';
 import type { PendingPod } from './batch.ts';
+import { conditionalBind } from './bind.ts';
 import type { Profile } from './plugin.ts';
 
 /** A decision on its way to the API server. */
@@ -12,10 +13,14 @@ export interface Placement {
 /** How many pods are on their way at once: enough to keep the API server's group commits full. */
 export const bindsInFlightMax = 256;
 
+/** How many more may be held back at once by plugins that reserve, permit or bind: they keep nobody else waiting. */
+const heldMax = 4096;
+
 /** Brings placed pods to their nodes: reserve, permit, bind, with a bound on how many at once. */
 export class Binder {
   readonly #client: Client;
   readonly #inFlight = new Set<Promise<void>>();
+  #held = 0;
   readonly #done: (placement: Placement, error: unknown) => void;
 
   /** `done` gets every placement once, with undefined or what went wrong. It must not throw. */
@@ -25,7 +30,7 @@ export class Binder {
   }
 
   get room(): number {
-    return bindsInFlightMax - this.#inFlight.size;
+    return bindsInFlightMax - (this.#inFlight.size - this.#held);
   }
 
   start(placement: Placement, signal: AbortSignal): void {
@@ -46,15 +51,25 @@ export class Binder {
   async #bind({ pending: { pod }, nodeName, profile }: Placement, signal: AbortSignal): Promise<void> {
     const reserved: (typeof profile.reserve)[number][] = [];
     try {
-      for (const plugin of profile.reserve) {
-        reserved.unshift(plugin);
-        plugin.reserve(pod, nodeName);
+      if (profile.reserve.length + profile.permit.length > 0) {
+        using _ = this.#hold();
+        for (const plugin of profile.reserve) {
+          reserved.unshift(plugin);
+          await plugin.reserve(pod, nodeName, { signal });
+        }
+        for (const plugin of profile.permit) await plugin.permit(pod, nodeName, { signal });
       }
-      for (const plugin of profile.permit) await plugin.permit(pod, nodeName, { signal });
+      using _ = profile.bind === conditionalBind ? undefined : this.#hold();
       await profile.bind.bind(pod, nodeName, this.#client, { signal });
     } catch (error) {
-      for (const plugin of reserved) plugin.unreserve(pod, nodeName);
+      for (const plugin of reserved) await plugin.unreserve(pod, nodeName, { signal });
       throw error;
     }
+  }
+
+  #hold(): Disposable {
+    if (this.#held >= heldMax) throw new Error(`${heldMax} pods are held back by plugins already`);
+    this.#held++;
+    return { [Symbol.dispose]: () => void this.#held-- };
   }
 }

@@ -43,14 +43,47 @@ export interface Demand {
   readonly labels: Readonly<Record<string, string>> | undefined;
   /** Whose work the pod does (see `serviceOf()`), where the profile counts that. */
   readonly service: string | undefined;
+  /** The pod without what tells equal ones apart, where plugins of the profile look at it. */
+  readonly template: Pod | undefined;
   /** Paths of fields that demand what no plugin decides yet: such a pod must wait rather than be misplaced. */
   readonly undecidable: readonly string[];
 }
 
 export const defaultSchedulerName = 'default-scheduler';
 
+/** What belongs to the demands of a pod only by its profile. */
+type MoreDemands = Partial<Pick<Demand, 'service' | 'template'>>;
+
+/**
+ * What equal pods have in common, whatever a plugin may look at: no name, uid, node or status, and no volume of the
+ * service account's token, whose name is another in every pod.
+ */
+export function templateOf({ metadata, spec }: Pod): Pod {
+  const { namespace, labels, annotations, ownerReferences } = metadata ?? {};
+  const { nodeName: _, volumes, containers, initContainers, ...rest } = spec;
+  const isOwn = ({ name }: { readonly name: string }) => !name.startsWith('kube-api-access-');
+  const bare = ({ volumeMounts, ...container }: Container): Container => ({
+    ...container,
+    ...(volumeMounts === undefined ? {} : { volumeMounts: volumeMounts.filter(isOwn) }),
+  });
+  return {
+    metadata: {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(labels === undefined ? {} : { labels }),
+      ...(annotations === undefined ? {} : { annotations }),
+      ...(ownerReferences === undefined ? {} : { ownerReferences }),
+    },
+    spec: {
+      ...rest,
+      containers: containers.map(bare),
+      ...(initContainers === undefined ? {} : { initContainers: initContainers.map(bare) }),
+      ...(volumes === undefined ? {} : { volumes: volumes.filter(isOwn) }),
+    },
+  };
+}
+
 /** Reads the demands of `pod`; `withLabels` keeps its namespace and labels as part of them. */
-export function demandOf(pod: Pod, withLabels = needsLabels(pod), service?: string): Demand {
+export function demandOf(pod: Pod, withLabels = needsLabels(pod), more: MoreDemands = {}): Demand {
   const spec: Partial<PodSpec> = pod.spec ?? {};
   const nominal = nominalRequests(pod);
   const nodeAffinity = spec.affinity?.nodeAffinity;
@@ -72,7 +105,8 @@ export function demandOf(pod: Pod, withLabels = needsLabels(pod), service?: stri
     preferredAntiAffinity: spec.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
     namespace: withLabels ? (pod.metadata?.namespace ?? '') : undefined,
     labels: withLabels ? (pod.metadata?.labels ?? {}) : undefined,
-    service,
+    service: more.service,
+    template: more.template,
     undecidable: undecidableFields(spec),
   };
 }
@@ -81,7 +115,7 @@ export function demandOf(pod: Pod, withLabels = needsLabels(pod), service?: stri
  * A text that is equal for pods with equal demands. It is made from the fields as they are written, so two spellings
  * of one demand may differ: that costs a second filtering, never a wrong place.
  */
-export function demandKey(pod: Pod, withLabels = needsLabels(pod), service?: string): string {
+export function demandKey(pod: Pod, withLabels = needsLabels(pod), more: MoreDemands = {}): string {
   const spec: Partial<PodSpec> = pod.spec ?? {};
   const affinity = spec.affinity;
   return JSON.stringify([
@@ -101,7 +135,7 @@ export function demandKey(pod: Pod, withLabels = needsLabels(pod), service?: str
     undecidableFields(spec),
     resizing(pod),
     withLabels ? [pod.metadata?.namespace, pod.metadata?.labels] : 0,
-    service,
+    more,
   ]);
 }
 
@@ -125,6 +159,7 @@ function resizing(pod: Pod): unknown {
       (have) => have !== undefined && JSON.stringify(have) !== want,
     );
   });
+  if (different.length === 0) return 0; // a pod demands the same before it has a status and after
   return different.map(({ name, resources, allocatedResources }) => [name, resources?.requests, allocatedResources]);
 }
 

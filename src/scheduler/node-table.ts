@@ -93,6 +93,9 @@ export class NodeTable {
   present = new Uint8Array(firstRows);
   unschedulable = new Uint8Array(firstRows);
   taintList = new Int32Array(firstRows);
+  /** By row: rises whenever the node changes, and whenever what runs there does, for a moment or for good. */
+  nodeVersion = new Uint32Array(firstRows);
+  useVersion = new Uint32Array(firstRows);
   /** Breaks ties between equally good nodes: lower first. */
   tie = new Uint32Array(firstRows);
 
@@ -208,6 +211,7 @@ export class NodeTable {
     differs = this.#setAllocatable(row, node.status?.allocatable ?? node.status?.capacity ?? {}) || differs;
     if (!differs) return;
     this.nodeGeneration++;
+    this.#raise(this.nodeVersion, row);
     this.log.add(row, changed.node | changed.eased);
   }
 
@@ -223,6 +227,7 @@ export class NodeTable {
     this.unschedulable[row] = 0;
     this.taintList[row] = 0;
     this.nodeGeneration++;
+    this.#raise(this.nodeVersion, row);
     this.log.add(row, changed.node);
     this.#releaseRow(row);
   }
@@ -446,10 +451,16 @@ export class NodeTable {
     occupant.labels = labels;
     occupant.terminating = terminating;
     this.#tell(occupant, 1);
+    this.#raise(this.useVersion, occupant.row);
     this.log.add(occupant.row, changed.use | changed.eased);
   }
 
+  #raise(versions: Uint32Array, row: number): void {
+    versions[row] = (versions[row] ?? 0) + 1;
+  }
+
   #account({ signature, row }: Occupant, sign: 1 | -1): void {
+    this.#raise(this.useVersion, row);
     const { resources, amounts } = this.vectorOf(signature);
     for (let index = 0; index < resources.length; index++) {
       const column = this.used[resources[index] ?? 0];
@@ -522,6 +533,8 @@ export class NodeTable {
     this.present = widen(new Uint8Array(size), this.present);
     this.unschedulable = widen(new Uint8Array(size), this.unschedulable);
     this.taintList = widen(new Int32Array(size), this.taintList);
+    this.nodeVersion = widen(new Uint32Array(size), this.nodeVersion);
+    this.useVersion = widen(new Uint32Array(size), this.useVersion);
     this.tie = widen(new Uint32Array(size), this.tie);
     this.labels.grow(size);
     this.epoch++;

@@ -94,9 +94,9 @@ export interface DomainPreference {
 export interface ReservePlugin {
   readonly name: string;
   /** Throwing sends the pod back to the queue. */
-  reserve(pod: Pod, nodeName: string): void;
-  /** Must be harmless when `reserve` was not called. */
-  unreserve(pod: Pod, nodeName: string): void;
+  reserve(pod: Pod, nodeName: string, options: CallOptions): void | Promise<void>;
+  /** Must be harmless when `reserve` was not called, and not throw. */
+  unreserve(pod: Pod, nodeName: string, options: CallOptions): void | Promise<void>;
 }
 
 /** Holds a placed pod back before it is bound: until its group is complete, until a volume is attached. */
@@ -106,11 +106,16 @@ export interface PermitPlugin {
   permit(pod: Pod, nodeName: string, options: CallOptions): Promise<void>;
 }
 
+export interface BindOptions extends CallOptions {
+  /** Added to those of the pod. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** Tells the API server where the pod goes. */
 export interface BindPlugin {
   readonly name: string;
   /** Throws a StatusError; `Conflict` and `NotFound` mean that the pod needs no binding any more. */
-  bind(pod: Pod, nodeName: string, client: Client, options: CallOptions): Promise<void>;
+  bind(pod: Pod, nodeName: string, client: Client, options: BindOptions): Promise<void>;
 }
 
 /** What a pod that no node takes may still try: preemption. */
@@ -140,6 +145,10 @@ export interface Profile {
   readonly tieBreak: 'fewer-pods' | 'more-pods' | 'seed';
   /** True if pods of one service have a signature of their own: it is counted how many of them a node has. */
   readonly countsServices: boolean;
+  /** True if plugins look at the pods themselves: then all that they may look at belongs to the signature. */
+  readonly readsPods: boolean;
+  /** Calls `listener` whenever plugins may answer differently although no node has changed. */
+  readonly onChange?: (listener: () => void) => Disposable;
   /** False: nobody has to leave for its pods. */
   readonly preempts: boolean;
   readonly reserve: readonly ReservePlugin[];

@@ -106,6 +106,8 @@ export function profileOf(config: ProfileConfig = {}): Profile {
     domains: [domain(podTopologySpread), domain(interPodAffinity), ...(plugins.domains ?? [])],
     tieBreak: plugins.tieBreak ?? tieBreaks[scoring.type],
     countsServices: scoring.type === 'Spread',
+    readsPods: plugins.readsPods ?? false,
+    ...(plugins.onChange === undefined ? {} : { onChange: plugins.onChange }),
     preempts: config.preempts ?? true,
     reserve: plugins.reserve ?? [],
     permit: plugins.permit ?? [],

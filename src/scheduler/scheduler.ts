@@ -24,13 +24,15 @@ import {
   type Explanation,
   type WhySource,
 } from './explain.ts';
+import { PluginFailure } from './custom-plugins/plugin-failure.ts';
 import { FailureReporter } from './failure-reporter.ts';
 import { GangScheduler } from './gangs/gang-scheduler.ts';
 import { NodeTable, type Occupant } from './node-table.ts';
 import { Evictor, type Preemption } from './preemption/evictor.ts';
 import { preemptionMetrics, type PreemptionMetrics } from './preemption/metrics.ts';
 import { profileOf, type ProfileConfig } from './profile.ts';
-import { SchedulingQueue } from './queue.ts';
+import type { Profile } from './plugin.ts';
+import { SchedulingQueue, type Queued } from './queue.ts';
 import { Signatures, type Signature } from './signature.ts';
 import { Waker } from './waker.ts';
 
@@ -67,6 +69,7 @@ const repairMs = 300_000;
  */
 export class Scheduler implements WhySource {
   readonly #options: SchedulerOptions;
+  readonly #profiles: readonly Profile[];
   readonly #signatures: Signatures;
   readonly #table: NodeTable;
   readonly #placer: BatchPlacer;
@@ -86,8 +89,9 @@ export class Scheduler implements WhySource {
     this.#options = options;
     const { clock, seed, profiles: configs = [{}] } = options;
     const profiles = configs.map(profileOf);
+    this.#profiles = profiles;
     this.#signatures = new Signatures({
-      countsServices: (name) => this.#placer.profile(name)?.countsServices === true,
+      needs: (name) => this.#placer.profile(name) ?? {},
     });
     this.#table = new NodeTable(this.#signatures, seed === undefined ? {} : { seed });
     this.#placer = new BatchPlacer(this.#table, profiles, { now: () => clock.now() });
@@ -123,6 +127,10 @@ export class Scheduler implements WhySource {
       informers.on(PodDisruptionBudget, (event) => this.#onBudget(event)),
       informers.on(Workload, (event) => this.#onWorkload(event)),
     );
+    for (const { schedulerName, onChange } of this.#profiles) {
+      const subscription = onChange?.(() => this.#reconsider(schedulerName));
+      if (subscription !== undefined) this.#subscriptions.push(subscription);
+    }
     const end = () => {
       for (const subscription of this.#subscriptions.splice(0)) subscription[Symbol.dispose]();
       this.#queue.close();
@@ -276,6 +284,18 @@ export class Scheduler implements WhySource {
     this.#notify?.();
   }
 
+  /** Plugins of a profile may answer differently now: its pods are tried again. */
+  #reconsider(schedulerName: string): void {
+    this.#placer.reconsider(schedulerName);
+    for (const signature of this.#queue.parkedSignatures()) {
+      if (signature.demand.schedulerName === schedulerName) this.#queue.wake(signature);
+    }
+    for (const { signature, pin } of this.#queue.waiting()) {
+      if (pin !== undefined && signature.demand.schedulerName === schedulerName) this.#queue.wakePinned(pin);
+    }
+    this.#notify?.();
+  }
+
   /** Labels belong to the demands of every pod as long as some pod keeps others away by theirs. */
   #sign(pod: Pod): Signature {
     return this.#signatures.of(pod, needsLabels(pod) || this.#table.hasExclusive);
@@ -300,14 +320,28 @@ export class Scheduler implements WhySource {
     for (let index = 0; index < count && evictor.room > 0; index++) {
       const next = this.#queue.take();
       if (next === undefined) return;
-      const decisions = this.#gangs.decide(next);
-      if (decisions === undefined) this.#apply(this.#placer.decide(next.pending), binder, evictor, signal);
-      else {
-        this.#backlog.push(...decisions);
-        this.#carryOn(binder, evictor, signal);
+      try {
+        const decisions = this.#gangs.decide(next);
+        if (decisions === undefined) this.#apply(this.#placer.decide(next.pending), binder, evictor, signal);
+        else {
+          this.#backlog.push(...decisions);
+          this.#carryOn(binder, evictor, signal);
+        }
+      } catch (error) {
+        this.#undecided(next, error);
       }
       this.#resign();
     }
+  }
+
+  /** A plugin in this process has thrown: its pod waits, others go on. */
+  #undecided({ pending, uid, failures }: Queued, error: unknown): void {
+    const { namespace, name } = refOfPod(pending.pod);
+    this.#options.log.error('pod not decided', { pod: keyOf({ namespace, name }), error });
+    if (this.#table.occupant(uid)?.state === 'assumed') this.#table.removePod(uid);
+    this.#placer.reconsider(pending.signature.demand.schedulerName);
+    this.#queue.delay(uid, backoffMs(this.#options.backoff ?? usualBackoff, failures + 1));
+    this.#reporter.report(pending.pod, 'SchedulerError', error instanceof Error ? error.message : String(error));
   }
 
   /** Carries out what was decided on gangs, as far as there is room on the way. */
@@ -407,7 +441,8 @@ export class Scheduler implements WhySource {
     if (passing) return;
     log.warn('pod not bound', { pod: keyOf({ namespace, name }), node: nodeName, error });
     const text = error instanceof Error ? error.message : 'unknown error';
-    this.#reporter.report(pod, 'SchedulerError', `binding rejected: ${text}`);
+    const message = error instanceof PluginFailure ? text : `binding rejected: ${text}`;
+    this.#reporter.report(pod, 'SchedulerError', message);
   }
 
   /** Looks up pods that were bound long ago and never seen bound: their room must not be given away unasked. */

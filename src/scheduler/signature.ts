@@ -1,5 +1,5 @@
 import type { Pod } from '#api/core/pod.ts';
-import { defaultSchedulerName, demandKey, demandOf, needsLabels, type Demand } from './demand.ts';
+import { defaultSchedulerName, demandKey, demandOf, needsLabels, templateOf, type Demand } from './demand.ts';
 import { serviceOf } from './service.ts';
 
 /**
@@ -13,30 +13,37 @@ export interface Signature {
   readonly demand: Demand;
 }
 
+/** What plugins of a profile look at: see `Demand`. */
+export interface SignatureNeeds {
+  readonly countsServices?: boolean;
+  readonly readsPods?: boolean;
+}
+
 /**
  * Interns signatures for as long as somebody (a queued pod, a pod on a node, an evaluation) still holds one, so that
  * 100,000 pods of one Deployment share one.
  */
 export class Signatures {
   #nextId = 1;
-  readonly #countsServices: (schedulerName: string) => boolean;
+  readonly #needs: (schedulerName: string) => SignatureNeeds;
   readonly #byKey = new Map<string, WeakRef<Signature>>();
   readonly #swept = new FinalizationRegistry<string>((key) => {
     if (this.#byKey.get(key)?.deref() === undefined) this.#byKey.delete(key);
   });
 
-  /** `countsServices` tells of a profile, by its name, whether the service of a pod belongs to its demands. */
-  constructor({ countsServices = () => false }: { countsServices?: (schedulerName: string) => boolean } = {}) {
-    this.#countsServices = countsServices;
+  /** `needs` tells of a profile, by its name, what of a pod belongs to its demands beside what decides by itself. */
+  constructor({ needs = () => ({}) }: { needs?: (schedulerName: string) => SignatureNeeds } = {}) {
+    this.#needs = needs;
   }
 
   of(pod: Pod, withLabels = needsLabels(pod)): Signature {
-    const counts = this.#countsServices(pod.spec?.schedulerName ?? defaultSchedulerName);
-    const service = counts ? serviceOf(pod) : undefined;
-    const key = demandKey(pod, withLabels, service);
+    const { countsServices, readsPods } = this.#needs(pod.spec?.schedulerName ?? defaultSchedulerName);
+    const service = countsServices === true ? serviceOf(pod) : undefined;
+    const template = readsPods === true ? templateOf(pod) : undefined;
+    const key = demandKey(pod, withLabels, { service, template });
     const known = this.#byKey.get(key)?.deref();
     if (known !== undefined) return known;
-    const signature = { id: this.#nextId++, key, demand: demandOf(pod, withLabels, service) };
+    const signature = { id: this.#nextId++, key, demand: demandOf(pod, withLabels, { service, template }) };
     this.#byKey.set(key, new WeakRef(signature));
     this.#swept.register(signature, key);
     return signature;

@@ -9,7 +9,7 @@ import {
 } from './known-plugins.ts';
 
 /** A plugin that takes part at a point, and how much it counts there if that is `score`. */
-interface Chosen {
+export interface Chosen {
   readonly name: string;
   readonly weight: number;
   /** The field that named it; undefined for one that is on by default. */

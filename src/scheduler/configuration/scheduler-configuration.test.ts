@@ -24,7 +24,7 @@ const bad: readonly (readonly [string, string, ...string[]])[] = [
   [
     'an unknown field at the top',
     'profile: []',
-    'profile: Forbidden: unknown field; known here are apiVersion, clientConnection, delayCacheUntilActive, enableContentionProfiling, enableProfiling, extenders, kind, leaderElection, parallelism, percentageOfNodesToScore, podInitialBackoffSeconds, podMaxBackoffSeconds, profiles',
+    'profile: Forbidden: unknown field; known here are apiVersion, clientConnection, delayCacheUntilActive, enableContentionProfiling, enableProfiling, extenders, kind, leaderElection, parallelism, percentageOfNodesToScore, podInitialBackoffSeconds, podMaxBackoffSeconds, profiles, tuttiPlugins',
   ],
   [
     'an unknown field of a profile',
@@ -57,7 +57,7 @@ const bad: readonly (readonly [string, string, ...string[]])[] = [
   [
     'extenders',
     'extenders: [{urlPrefix: "http://127.0.0.1"}]',
-    'extenders: Forbidden: HTTP extenders are not asked; take them out, and turn on a plugin instead',
+    'extenders: Forbidden: HTTP extenders are not asked; take them out, and write a plugin under tuttiPlugins instead',
   ],
   ['no parallelism', 'parallelism: 0', 'parallelism: Invalid value: 0: must be a whole number from 1 to 2147483647'],
   [
@@ -460,12 +460,19 @@ const good: readonly (readonly [string, string, object])[] = [
 ];
 
 for (const [what, text, differs] of good) {
-  test(`accepted: ${what}`, () => assert.deepEqual(parse(text).profiles, [{ ...usual, ...differs }]));
+  test(`accepted: ${what}`, () =>
+    assert.deepEqual(
+      parse(text).profiles.map(({ config }) => config),
+      [{ ...usual, ...differs }],
+    ));
 }
 
 test('a file without profiles is the default one, and back-off is what it says', () => {
   const { profiles, backoff } = parse('podInitialBackoffSeconds: 2\npodMaxBackoffSeconds: 60');
-  assert.deepEqual({ profiles, backoff }, { profiles: [{}], backoff: { initialMs: 2000, maxMs: 60_000 } });
+  assert.deepEqual(
+    { profiles: profiles.map(({ config }) => config), backoff },
+    { profiles: [{}], backoff: { initialMs: 2000, maxMs: 60_000 } },
+  );
 });
 
 test('what has no effect here is told', () => {
@@ -487,5 +494,5 @@ test('a profile that says nothing is the profile that there is without a file', 
     const weighed = [...scores, ...domains].map(({ plugin, weight }) => [plugin.name, weight]);
     return { ...rest, filters: filters.map(({ name }) => name), weighed };
   };
-  assert.deepEqual(told(profile), told({}));
+  assert.deepEqual(told(profile?.config), told({}));
 });

@@ -8,12 +8,21 @@ import { parseYaml } from '#machinery/yaml.ts';
 import { defaultSchedulerName } from '../demand.ts';
 import type { ProfileConfig } from '../profile.ts';
 import { FieldReader } from './field-reader.ts';
-import { knownPlugins } from './known-plugins.ts';
+import { readCustomPlugins, type CustomPluginEntry } from './custom-plugins.ts';
+import { decidingPoints, knownPlugins, type DecidingPoint } from './known-plugins.ts';
 import { readPluginConfig } from './plugin-args.ts';
-import { readPlugins } from './plugin-selection.ts';
+import { readPlugins, type PluginSelection } from './plugin-selection.ts';
+
+/** A profile, and where it asks plugins of the operator's own. */
+export interface ConfiguredProfile {
+  readonly config: ProfileConfig;
+  readonly custom: PluginSelection;
+}
 
 export interface SchedulerConfiguration {
-  readonly profiles: readonly ProfileConfig[];
+  readonly profiles: readonly ConfiguredProfile[];
+  /** The operator's own, which are still to be loaded. */
+  readonly customPlugins: readonly CustomPluginEntry[];
   /** How long a pod waits after its binding failed: the first time, and at most. */
   readonly backoff: { readonly initialMs: number; readonly maxMs: number };
   /** What was accepted and has no effect here; each names its field. */
@@ -40,18 +49,27 @@ export function parseSchedulerConfiguration(text: string | Uint8Array): Schedule
   const backoff = readBackoff(root);
   const warn = (warning: string) => warnings.push(warning);
   readOthers(root, warn);
-  const custom: ReadonlySet<string> = new Set();
+  const customPlugins = readCustomPlugins(root);
+  const custom = new Set(customPlugins.map(({ name }) => name));
   const listed = root.objects('profiles');
   if (listed.length > profilesMax) root.refuse(invalid('profiles', listed.length, `at most ${profilesMax} profiles`));
   const profiles = listed.map((profile) => readProfile(profile, listed.length === 1, custom, warn));
-  for (const [index, { schedulerName }] of profiles.entries()) {
-    if (schedulerName !== undefined && profiles.findIndex((each) => each.schedulerName === schedulerName) < index) {
-      errors.push(duplicate(`profiles[${index}].schedulerName`, schedulerName));
+  const names = profiles.map(({ config }) => config.schedulerName);
+  for (const [index, name] of names.entries()) {
+    if (name !== undefined && names.indexOf(name) < index) {
+      errors.push(duplicate(`profiles[${index}].schedulerName`, name));
     }
+  }
+  for (const { name, field } of customPlugins) {
+    const isOn = profiles.some((profile) =>
+      decidingPoints.some((point) => profile.custom[point].some((each) => each.name === name)),
+    );
+    if (!isOn) warn(`${field}: no profile enables ${name}`);
   }
   root.done();
   if (errors.length > 0) throw new Error(errors.map(({ field, message }) => `${field}: ${message}`).join('\n'));
-  return { profiles: profiles.length === 0 ? [{}] : profiles, backoff, warnings };
+  const usual = { config: {}, custom: noPlugins };
+  return { profiles: profiles.length === 0 ? [usual] : profiles, customPlugins, backoff, warnings };
 }
 
 function readBackoff(root: FieldReader): SchedulerConfiguration['backoff'] {
@@ -75,7 +93,7 @@ function readOthers(root: FieldReader, warn: (text: string) => void): void {
     if (root.object(name) !== undefined) warn(`${name} is ignored: ${why}`);
   }
   if (root.objects('extenders').length > 0) {
-    const why = 'HTTP extenders are not asked; take them out, and turn on a plugin instead';
+    const why = 'HTTP extenders are not asked; take them out, and write a plugin under tuttiPlugins instead';
     root.refuse(forbidden('extenders', why));
   }
 }
@@ -85,14 +103,15 @@ function readProfile(
   isOnly: boolean,
   custom: ReadonlySet<string>,
   warn: (text: string) => void,
-): ProfileConfig {
+): ConfiguredProfile {
   const schedulerName = profile.text('schedulerName') ?? (isOnly ? defaultSchedulerName : undefined);
   if (schedulerName === undefined) {
     profile.refuse(required(profile.at('schedulerName'), 'pods choose among several profiles by it'));
   }
   profile.whole('percentageOfNodesToScore', { min: 0, max: 100 });
   const plugins = profile.object('plugins');
-  const { filter, score, postFilter, bind } = readPlugins(plugins, custom, warn);
+  const selection = readPlugins(plugins, custom, warn);
+  const { filter, score, postFilter, bind } = selection;
   if (bind.length === 0) {
     profile.refuse(required(profile.at('plugins.bind'), 'somebody must bind pods: leave DefaultBinder on'));
   }
@@ -105,7 +124,7 @@ function readProfile(
   // Strategies that are not upstream's come without balance, unless it is asked for by name.
   const isOwn = strategy === 'Random' || strategy === 'Spread' || strategy === 'BinPack';
   const balanced = score.find(({ name, field }) => name === balance && (!isOwn || field !== undefined));
-  return {
+  const config: ProfileConfig = {
     ...(schedulerName === undefined ? {} : { schedulerName }),
     ...args,
     weights: {
@@ -118,8 +137,21 @@ function readProfile(
     ),
     preempts: postFilter.some(({ name }) => name === 'DefaultPreemption'),
   };
+  const own = (point: DecidingPoint) => selection[point].filter(({ name }) => custom.has(name));
+  return {
+    config,
+    custom: {
+      filter: own('filter'),
+      postFilter: own('postFilter'),
+      score: own('score'),
+      reserve: own('reserve'),
+      permit: own('permit'),
+      bind: own('bind'),
+    },
+  };
 }
 
+const noPlugins: PluginSelection = { filter: [], postFilter: [], score: [], reserve: [], permit: [], bind: [] };
 const balance = 'NodeResourcesBalancedAllocation';
 const scorers = Object.entries(knownPlugins).flatMap(([name, { points, missing }]) =>
   points.includes('score') && missing !== true ? [name] : [],

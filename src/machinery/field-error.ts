@@ -24,10 +24,13 @@ export interface FieldError {
   readonly message: string;
 }
 
+/** More than any name, list or map has that is worth reading; upstream quotes whatever it was given. */
+const quotedLengthMax = 10_000;
+
 /** How a bad value is quoted in a message: strings and numbers as JSON, objects compactly. */
 function quoted(value: unknown): string {
   const text = value === undefined ? 'null' : formatJson(value);
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  return text.length > quotedLengthMax ? `${text.slice(0, quotedLengthMax)}…` : text;
 }
 
 export const required = (field: string, detail = ''): FieldError => ({
@@ -60,10 +63,10 @@ export const forbidden = (field: string, detail: string): FieldError => ({
   message: `Forbidden: ${detail}`,
 });
 
-export const notFound = (field: string, value: unknown): FieldError => ({
+export const notFound = (field: string, value: unknown, detail = ''): FieldError => ({
   type: 'FieldValueNotFound',
   field,
-  message: `Not found: ${quoted(value)}`,
+  message: `Not found: ${quoted(value)}${detail === '' ? '' : `: ${detail}`}`,
 });
 
 export const notSupported = (field: string, value: unknown, supported: readonly string[]): FieldError => ({
@@ -81,5 +84,5 @@ export const tooLong = (field: string, bytesMax: number): FieldError => ({
 export const tooMany = (field: string, count: number, countMax: number): FieldError => ({
   type: 'FieldValueTooMany',
   field,
-  message: `Too many: ${count}: must have at most ${countMax} items`,
+  message: `Too many: ${count}: must have at most ${countMax} ${countMax === 1 ? 'item' : 'items'}`,
 });

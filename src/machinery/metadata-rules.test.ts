@@ -25,13 +25,13 @@ test('metadata of a new object is checked field by field', () => {
     [{ ...good, finalizers: ['a b'] }, ['metadata.finalizers FieldValueInvalid']],
     [{ ...good, finalizers: ['orphan', 'foregroundDeletion'] }, ['metadata.finalizers FieldValueInvalid']],
     [{ ...good, ownerReferences: [owner] }, []],
-    [{ ...good, ownerReferences: [{ ...owner, uid: '' }] }, ['metadata.ownerReferences[0].uid FieldValueRequired']],
+    [{ ...good, ownerReferences: [{ ...owner, uid: '' }] }, ['metadata.ownerReferences.uid FieldValueInvalid']],
     [
       { ...good, ownerReferences: [{ ...owner, apiVersion: 'a/b/c' }] },
-      ['metadata.ownerReferences[0].apiVersion FieldValueInvalid'],
+      ['metadata.ownerReferences.apiVersion FieldValueInvalid'],
     ],
     [{ ...good, ownerReferences: [owner, { ...owner, name: 'y' }] }, ['metadata.ownerReferences FieldValueInvalid']],
-    [{ ...good, ownerReferences: [{ ...owner, kind: 'Event' }] }, ['metadata.ownerReferences[0] FieldValueInvalid']],
+    [{ ...good, ownerReferences: [{ ...owner, kind: 'Event' }] }, ['metadata.ownerReferences FieldValueInvalid']],
     [{ ...good, managedFields: [{ operation: 'Guess' }] }, ['metadata.managedFields[0].operation FieldValueInvalid']],
     [{ ...good, generation: -1 }, ['metadata.generation FieldValueInvalid']],
   ];

@@ -39,7 +39,7 @@ export function metadataErrors(
 /** Rules for a change of metadata: `stored` is what the store holds, `object` what is to replace it. */
 export function metadataUpdateErrors(object: ApiObject, stored: ApiObject): readonly FieldError[] {
   const [metadata, old] = [object.metadata ?? {}, stored.metadata ?? {}];
-  const errors: FieldError[] = [];
+  const errors = [...commonErrors(metadata), ...finalizersErrors('metadata.finalizers', metadata.finalizers ?? [])];
   if (old.deletionTimestamp !== undefined) {
     const added = (metadata.finalizers ?? []).filter((finalizer) => old.finalizers?.includes(finalizer) !== true);
     if (added.length > 0) {
@@ -65,7 +65,7 @@ export function metadataUpdateErrors(object: ApiObject, stored: ApiObject): read
       errors.push(invalid(`metadata.${field}`, metadata[field] ?? null, immutableComplaint));
     }
   }
-  return [...errors, ...commonErrors(metadata)];
+  return errors;
 }
 
 const immutableFields = [
@@ -123,8 +123,9 @@ export function annotationsErrors(
   return errors;
 }
 
+/** Upstream does not say which of the references is meant. */
 function ownersErrors(field: string, owners: readonly OwnerReference[]): FieldError[] {
-  const errors = owners.flatMap((owner, index) => ownerErrors(`${field}[${index}]`, owner));
+  const errors = owners.flatMap((owner) => ownerErrors(field, owner));
   const [first, ...others] = owners.filter(({ controller }) => controller === true);
   for (const other of others) {
     errors.push(
@@ -140,12 +141,11 @@ function ownersErrors(field: string, owners: readonly OwnerReference[]): FieldEr
 
 function ownerErrors(field: string, owner: OwnerReference): FieldError[] {
   const errors: FieldError[] = [];
-  if (owner.apiVersion === '') errors.push(required(`${field}.apiVersion`, 'must not be empty'));
-  else if (!/^([^/]*\/)?[^/]+$/.test(owner.apiVersion)) {
-    errors.push(invalid(`${field}.apiVersion`, owner.apiVersion, 'must be <group>/<version> or <version>'));
+  if (!/^([^/]*\/)?[^/]+$/.test(owner.apiVersion)) {
+    errors.push(invalid(`${field}.apiVersion`, owner.apiVersion, 'version must not be empty'));
   }
   for (const name of ['kind', 'name', 'uid'] as const) {
-    if (owner[name] === '') errors.push(required(`${field}.${name}`, 'must not be empty'));
+    if (owner[name] === '') errors.push(invalid(`${field}.${name}`, '', 'must not be empty'));
   }
   if (owner.apiVersion === 'v1' && owner.kind === 'Event') {
     errors.push(invalid(field, owner, '/v1, Kind=Event is disallowed from being an owner'));

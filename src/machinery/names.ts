@@ -29,7 +29,7 @@ const configKeyRegExp = new RegExp(`^${configKey}$`);
 /** Upstream's closing words for a value that misses a pattern: examples, then the pattern. */
 export function patternComplaint(text: string, pattern: string, ...examples: readonly string[]): string {
   if (examples.length === 0) return `${text} (regex used for validation is '${pattern}')`;
-  return `${text} (e.g. ${examples.map((example) => `'${example}'`).join(', or ')}, regex used for validation is '${pattern}')`;
+  return `${text} (e.g. ${examples.map((example) => `'${example}'`).join(',  or ')}, regex used for validation is '${pattern}')`;
 }
 
 export const rangeComplaint = (low: number, high: number) => `must be between ${low} and ${high}, inclusive`;
@@ -132,6 +132,12 @@ const qualifiedPartText =
 const qualifiedPartComplaint = (what: string) =>
   `${what} ${patternComplaint(qualifiedPartText, qualifiedPart, 'MyName', 'my.name', '123-abc')}`;
 
+/** Upstream counts bytes here, and characters where a subdomain stands alone. */
+const prefixComplaints = (prefix: string) =>
+  dns1123SubdomainComplaints(prefix).map((complaint) =>
+    complaint === lengthComplaint(subdomainLengthMax) ? bytesComplaint(subdomainLengthMax) : complaint,
+  );
+
 /** `[prefix/]name`: keys of labels, annotations and taints, finalizers, resource names, condition types. */
 export function qualifiedNameComplaints(value: string): Complaints {
   const parts = value.split('/');
@@ -145,7 +151,7 @@ export function qualifiedNameComplaints(value: string): Complaints {
   if (parts.length === 2) {
     const prefix = parts[0] ?? '';
     if (prefix === '') complaints.push(`prefix part ${emptyComplaint}`);
-    else complaints.push(...dns1123SubdomainComplaints(prefix).map((complaint) => `prefix part ${complaint}`));
+    else complaints.push(...prefixComplaints(prefix).map((complaint) => `prefix part ${complaint}`));
   }
   if (name === '') complaints.push(`name part ${emptyComplaint}`);
   else if (name.length > labelLengthMax) complaints.push(`name part ${bytesComplaint(labelLengthMax)}`);

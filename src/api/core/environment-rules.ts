@@ -3,6 +3,7 @@ import { invalid, notSupported, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import {
   configKeyComplaints,
+  dns1123LabelComplaints,
   dns1123SubdomainComplaints,
   environmentNameComplaints,
   qualifiedNameComplaints,
@@ -22,6 +23,8 @@ const environmentFields = [
   'status.podIP',
   'status.podIPs',
 ];
+/** Fields of a pod that have a label, though no container may read them. */
+const selectableFields = ['spec.restartPolicy', 'spec.schedulerName', 'status.phase'];
 const volumeFields = ['metadata.name', 'metadata.namespace', 'metadata.labels', 'metadata.annotations', 'metadata.uid'];
 const environmentResources = [
   'limits.cpu',
@@ -51,9 +54,11 @@ function valueFromErrors(field: string, { value, valueFrom }: types.EnvVar): Fie
   if (secretKeyRef !== undefined) errors.push(...keyRefErrors(`${field}.secretKeyRef`, secretKeyRef));
   if (fileKeyRef !== undefined) {
     errors.push(
-      ...text(`${field}.fileKeyRef.key`, fileKeyRef.key),
-      ...text(`${field}.fileKeyRef.path`, fileKeyRef.path),
-      ...text(`${field}.fileKeyRef.volumeName`, fileKeyRef.volumeName),
+      ...text(`${field}.fileKeyRef.key`, fileKeyRef.key, environmentNameComplaints),
+      ...text(`${field}.fileKeyRef.volumeName`, fileKeyRef.volumeName, dns1123LabelComplaints),
+      ...text(`${field}.fileKeyRef.path`, fileKeyRef.path, (path) =>
+        path.split('/').includes('..') ? ["must not contain '..'"] : [],
+      ),
     );
   }
   const sources = [fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef].filter(
@@ -74,7 +79,7 @@ function valueFromErrors(field: string, { value, valueFrom }: types.EnvVar): Fie
 
 function keyRefErrors(field: string, ref: types.SecretKeySelector): FieldError[] {
   return [
-    ...text(`${field}.name`, ref.name, dns1123SubdomainComplaints),
+    ...complain(`${field}.name`, ref.name ?? '', dns1123SubdomainComplaints(ref.name ?? '')),
     ...text(`${field}.key`, ref.key, configKeyComplaints),
   ];
 }
@@ -87,21 +92,21 @@ export function fieldRefErrors(
 ): FieldError[] {
   if ((ref.apiVersion ?? '') === '') return [required(`${field}.apiVersion`)];
   if ((ref.fieldPath ?? '') === '') return [required(`${field}.fieldPath`)];
-  const subscript = /^(metadata\.(?:labels|annotations))\['([^']*)'\]$/.exec(ref.fieldPath);
+  const inconvertible = (why: string) => [
+    invalid(`${field}.fieldPath`, ref.fieldPath, `error converting fieldPath: ${why}`),
+  ];
+  if (ref.apiVersion !== 'v1') return inconvertible(`unsupported pod version: ${ref.apiVersion}`);
+  const subscript = /^([^[]*)\['(.*)'\]$/s.exec(ref.fieldPath);
   if (subscript !== null) {
     const [, map, key = ''] = subscript;
-    return complain(field, key, qualifiedNameComplaints(map === 'metadata.annotations' ? key.toLowerCase() : key));
+    if (map !== 'metadata.labels' && map !== 'metadata.annotations') {
+      return inconvertible(`field label does not support subscript: ${ref.fieldPath}`);
+    }
+    const name = map === 'metadata.annotations' ? key.toLowerCase() : key;
+    return complain(field, name, qualifiedNameComplaints(name));
   }
-  const known = [...environmentFields, ...volumeFields].includes(ref.fieldPath);
-  if (!known) {
-    return [
-      invalid(
-        `${field}.fieldPath`,
-        ref.fieldPath,
-        `error converting fieldPath: field label not supported: ${ref.fieldPath}`,
-      ),
-    ];
-  }
+  const known = [...environmentFields, ...volumeFields, ...selectableFields].includes(ref.fieldPath);
+  if (!known) return inconvertible(`field label not supported: ${ref.fieldPath}`);
   return supported.includes(ref.fieldPath)
     ? []
     : [notSupported(`${field}.fieldPath`, ref.fieldPath, supported.toSorted())];
@@ -124,7 +129,9 @@ const divisors: Readonly<Record<string, readonly string[]>> = {
 
 function divisorErrors(field: string, { resource, divisor = '0' }: types.ResourceFieldSelector): FieldError[] {
   const kind = resource.endsWith('.cpu') ? 'cpu' : 'memory';
-  const what = resource.slice(resource.indexOf('.') + 1);
+  const name = resource.slice(resource.indexOf('.') + 1);
+  const what =
+    name === 'ephemeral-storage' ? 'local ephemeral storage' : name.startsWith('hugepages-') ? 'hugepages' : name;
   try {
     if (parseQuantity(divisor).nanos === 0n || divisors[kind]?.includes(divisor) === true) return [];
   } catch {
@@ -134,9 +141,11 @@ function divisorErrors(field: string, { resource, divisor = '0' }: types.Resourc
     kind === 'cpu'
       ? "only divisor's values 1m and 1 are supported with the cpu resource"
       : `only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the ${what} resource`;
-  return [invalid(field, divisor, units)];
+  // Upstream quotes the resource, not the divisor.
+  return [invalid(field, resource, units)];
 }
 
+/** Upstream does not say which of the sources is none, or two. */
 export function environmentSourceErrors(field: string, list: readonly types.EnvFromSource[] | undefined): FieldError[] {
   return each(field, list, (path, { prefix, configMapRef, secretRef }) => {
     const errors = optionalText(`${path}.prefix`, prefix, environmentNameComplaints);
@@ -147,9 +156,9 @@ export function environmentSourceErrors(field: string, list: readonly types.EnvF
       errors.push(...text(`${path}.secretRef.name`, secretRef.name, dns1123SubdomainComplaints));
     }
     if (configMapRef === undefined && secretRef === undefined) {
-      errors.push(invalid(path, '', 'must specify one of: `configMapRef` or `secretRef`'));
+      errors.push(invalid(field, '', 'must specify one of: `configMapRef` or `secretRef`'));
     } else if (configMapRef !== undefined && secretRef !== undefined) {
-      errors.push(invalid(path, '', 'may not have more than one field specified at a time'));
+      errors.push(invalid(field, '', 'may not have more than one field specified at a time'));
     }
     return errors;
   });

@@ -40,9 +40,13 @@ export function podLimits(pod: Pod, options: PodResourcesOptions): ResourceList 
   return addResources(limits, Object.fromEntries(counted));
 }
 
-function total({ spec }: Pod, of: (container: types.Container) => ResourceList): ResourceList {
+/** What the containers of a pod request together, whatever the pod itself asks for. */
+export const containersRequests = (spec: types.PodSpec): ResourceList =>
+  total({ spec }, ({ resources }) => resources?.requests ?? {});
+
+function total({ spec }: Pick<Pod, 'spec'>, of: (container: types.Container) => ResourceList): ResourceList {
   let sum: ResourceList = {};
-  for (const container of spec.containers) sum = addResources(sum, of(container));
+  for (const container of spec.containers ?? []) sum = addResources(sum, of(container));
   let sidecars: ResourceList = {};
   let peak: ResourceList = {};
   for (const container of spec.initContainers ?? []) {

@@ -1,5 +1,5 @@
 /** Rules of a pod's spec, in a pod or in a template. Source: kubernetes pkg/apis/core/validation (ValidatePodSpec). */
-import { forbidden, invalid, required } from '#machinery/field-error.ts';
+import { forbidden, invalid, notFound, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import { labelsErrors } from '#machinery/labels.ts';
 import {
@@ -8,47 +8,62 @@ import {
   patternComplaint,
   qualifiedNameComplaints,
 } from '#machinery/names.ts';
-import { choice, complain, each, inRange, optionalChoice, optionalText, text, unique } from '../rules/fields.ts';
+import {
+  atMostBytes,
+  choice,
+  complain,
+  each,
+  inRange,
+  optionalChoice,
+  optionalText,
+  text,
+  unique,
+} from '../rules/fields.ts';
 import { ipErrors } from '../rules/ip-rules.ts';
-import { containersErrors, ephemeralContainersErrors, initContainersErrors } from './container-rules.ts';
+import {
+  containersErrors,
+  ephemeralContainersErrors,
+  hostNetworkErrors,
+  initContainersErrors,
+} from './container-rules.ts';
 import type { PodContext } from './container-rules.ts';
-import { podLevelResourcesErrors, resourceListErrors } from './resource-rules.ts';
+import { podLevelResourcesErrors, resourceRequirementsErrors } from './resource-rules.ts';
 import { affinityErrors, gatesErrors, tolerationsErrors, topologySpreadErrors } from './scheduling-rules.ts';
-import { osErrors, podSecurityContextErrors } from './security-context-rules.ts';
+import { hostUsersErrors, osErrors, podSecurityContextErrors } from './security-context-rules.ts';
 import type * as types from './types.generated.ts';
-import { volumesErrors } from './volume-rules.ts';
+import { checkVolumes } from './volume-rules.ts';
 import { workloadReferenceErrors } from './workload-reference-rules.ts';
 
 const secondsMax = 2147483647;
 const nameserversMax = 3;
 const searchPathsMax = 32;
 const searchListCharactersMax = 2048;
+const hostnameBytesMax = 64;
 
-export function podSpecErrors(field: string, spec: types.PodSpec | undefined): FieldError[] {
+/** `isPod` is false in a template: some rules wait until there is a pod. */
+export function podSpecErrors(field: string, spec: types.PodSpec | undefined, isPod: boolean): FieldError[] {
   if (spec === undefined) return [required(`${field}.containers`)];
+  const { errors: volumeErrors, good: volumes } = checkVolumes(`${field}.volumes`, spec.volumes, isPod);
   const pod: PodContext = {
-    volumes: new Map((spec.volumes ?? []).map((volume) => [volume.name, volume])),
-    claims: new Set((spec.resourceClaims ?? []).map(({ name }) => name)),
+    volumes,
+    claims: new Set((spec.resourceClaims ?? []).map(({ name }) => name).filter((name) => name !== '')),
     graceSeconds: spec.terminationGracePeriodSeconds,
     restartPolicy: spec.restartPolicy,
-    hostNetwork: spec.hostNetwork === true,
+    os: spec.os?.name,
+    hostUsers: spec.hostUsers !== false,
   };
-  const names = new Set<string>();
-  const targets = new Set([...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name));
   return [
-    ...volumesErrors(`${field}.volumes`, spec.volumes),
+    ...volumeErrors,
     ...claimsErrors(`${field}.resourceClaims`, spec.resourceClaims),
-    ...containersErrors(`${field}.containers`, spec.containers, names, pod),
-    ...initContainersErrors(`${field}.initContainers`, spec.initContainers, names, pod),
-    ...ephemeralContainersErrors(`${field}.ephemeralContainers`, spec.ephemeralContainers, targets, names, pod),
-    ...podLevelResourcesErrors(`${field}.resources`, spec.resources),
+    ...containersErrors(`${field}.containers`, spec.containers, pod),
+    ...initContainersErrors(`${field}.initContainers`, spec, pod),
+    ...ephemeralContainersErrors(`${field}.ephemeralContainers`, spec, pod),
+    ...podLevelResourcesErrors(field, spec),
+    ...hostNetworkErrors(`${field}.containers`, spec, isPod),
     ...choice(`${field}.restartPolicy`, spec.restartPolicy, ['Always', 'OnFailure', 'Never']),
     ...choice(`${field}.dnsPolicy`, spec.dnsPolicy, ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']),
     ...labelsErrors(`${field}.nodeSelector`, spec.nodeSelector),
     ...podSecurityContextErrors(`${field}.securityContext`, spec),
-    ...each(`${field}.imagePullSecrets`, spec.imagePullSecrets, (path, { name }) =>
-      (name ?? '') === '' ? [required(`${path}.name`)] : [],
-    ),
     ...affinityErrors(`${field}.affinity`, spec.affinity),
     ...dnsErrors(`${field}.dnsConfig`, spec),
     ...each(`${field}.readinessGates`, spec.readinessGates, (path, { conditionType }) =>
@@ -56,26 +71,48 @@ export function podSpecErrors(field: string, spec: types.PodSpec | undefined): F
     ),
     ...gatesErrors(`${field}.schedulingGates`, spec.schedulingGates),
     ...topologySpreadErrors(`${field}.topologySpreadConstraints`, spec.topologySpreadConstraints),
-    ...osErrors(`${field}.os`, spec.os),
-    ...workloadReferenceErrors(`${field}.workloadRef`, spec.workloadRef),
+    ...hostUsersErrors(field, spec),
+    ...hostnameOverrideErrors(`${field}.hostnameOverride`, spec),
     ...optionalText(`${field}.serviceAccountName`, spec.serviceAccountName, dns1123SubdomainComplaints),
     ...optionalText(`${field}.nodeName`, spec.nodeName, dns1123SubdomainComplaints),
     ...inRange(`${field}.activeDeadlineSeconds`, spec.activeDeadlineSeconds, 1, secondsMax),
     ...optionalText(`${field}.hostname`, spec.hostname, dns1123LabelComplaints),
     ...optionalText(`${field}.subdomain`, spec.subdomain, dns1123LabelComplaints),
-    ...hostnameOverrideErrors(field, spec),
     ...tolerationsErrors(`${field}.tolerations`, spec.tolerations),
     ...each(`${field}.hostAliases`, spec.hostAliases, (path, { ip, hostnames }) => [
-      ...(ip === undefined || ip === '' ? [required(`${path}.ip`)] : ipErrors(`${path}.ip`, ip)),
-      ...each(`${path}.hostnames`, hostnames, (_, hostname) =>
-        complain(`${path}.hostnames`, hostname, dns1123SubdomainComplaints(hostname)),
+      ...ipErrors(`${path}.ip`, ip ?? ''),
+      ...each(`${path}.hostnames`, hostnames, (at, hostname) =>
+        complain(at, hostname, dns1123SubdomainComplaints(hostname)),
       ),
     ]),
     ...optionalText(`${field}.priorityClassName`, spec.priorityClassName, dns1123SubdomainComplaints),
     ...optionalText(`${field}.runtimeClassName`, spec.runtimeClassName, dns1123SubdomainComplaints),
-    ...optionalChoice(`${field}.preemptionPolicy`, spec.preemptionPolicy, ['Never', 'PreemptLowerPriority']),
-    ...resourceListErrors(`${field}.overhead`, spec.overhead),
+    ...optionalChoice(`${field}.preemptionPolicy`, spec.preemptionPolicy, ['PreemptLowerPriority', 'Never']),
+    ...resourceRequirementsErrors(
+      `${field}.overhead`,
+      spec.overhead === undefined ? undefined : { limits: spec.overhead },
+    ),
+    ...osErrors(`${field}.os`, spec.os),
+    ...fileKeyVolumesErrors(field, spec),
+    ...workloadReferenceErrors(`${field}.workloadRef`, spec.workloadRef),
   ];
+}
+
+/** Variables that come out of a file name an emptyDir. Source: validateFileKeyRefVolumes. */
+function fileKeyVolumesErrors(field: string, spec: types.PodSpec): FieldError[] {
+  const volumes = new Map((spec.volumes ?? []).map((volume) => [volume.name, volume]));
+  return (['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((list) =>
+    each<types.Container | types.EphemeralContainer>(`${field}.${list}`, spec[list], (container, { env }) =>
+      each(`${container}.env`, env, (path, { valueFrom }) => {
+        const name = valueFrom?.fileKeyRef?.volumeName;
+        if (name === undefined) return [];
+        const at = `${path}.valueFrom.fileKeyRef.volumeName`;
+        const volume = volumes.get(name);
+        if (volume === undefined) return [notFound(at, name)];
+        return volume.emptyDir === undefined ? [invalid(at, name, 'referenced volume must be of type emptyDir')] : [];
+      }),
+    ),
+  );
 }
 
 function claimsErrors(field: string, claims: readonly types.PodResourceClaim[] | undefined): FieldError[] {
@@ -103,21 +140,27 @@ function claimsErrors(field: string, claims: readonly types.PodResourceClaim[] |
 function hostnameOverrideErrors(field: string, spec: types.PodSpec): FieldError[] {
   const override = spec.hostnameOverride;
   if (override === undefined) return [];
-  const path = `${field}.hostnameOverride`;
-  const errors = complain(path, override, dns1123SubdomainComplaints(override));
-  if (override.length > 64) errors.push(invalid(path, override, 'must be no more than 64 characters'));
-  if (spec.setHostnameAsFQDN === true)
-    errors.push(forbidden(path, 'may not be specified when `setHostnameAsFQDN` is true'));
-  if (spec.hostNetwork === true) errors.push(forbidden(path, 'may not be specified when `hostNetwork` is true'));
-  return errors;
+  const errors: FieldError[] = [];
+  if (spec.setHostnameAsFQDN === true) {
+    errors.push(forbidden(field, 'may not be specified when setHostnameAsFQDN is true'));
+  }
+  if (spec.hostNetwork === true) errors.push(forbidden(field, 'may not be specified when hostNetwork is true'));
+  return [
+    ...errors,
+    ...atMostBytes(field, override, hostnameBytesMax),
+    ...complain(field, override, dns1123SubdomainComplaints(override)),
+  ];
 }
 
 function dnsErrors(field: string, { dnsPolicy, dnsConfig }: types.PodSpec): FieldError[] {
   const { nameservers = [], searches = [], options = [] } = dnsConfig ?? {};
   const errors: FieldError[] = [];
-  if (dnsPolicy === 'None' && nameservers.length === 0) {
-    const path = dnsConfig === undefined ? field : `${field}.nameservers`;
-    errors.push(required(path, `must provide at least one DNS nameserver when \`dnsPolicy\` is None`));
+  if (dnsPolicy === 'None') {
+    if (dnsConfig === undefined) return [required(field, 'must provide `dnsConfig` when `dnsPolicy` is None')];
+    if (nameservers.length === 0) {
+      const why = 'must provide at least one DNS nameserver when `dnsPolicy` is None';
+      return [required(`${field}.nameservers`, why)];
+    }
   }
   if (nameservers.length > nameserversMax) {
     errors.push(invalid(`${field}.nameservers`, nameservers, `must not have more than ${nameserversMax} nameservers`));
@@ -143,9 +186,9 @@ function dnsErrors(field: string, { dnsPolicy, dnsConfig }: types.PodSpec): Fiel
         : [
             invalid(
               path,
-              search,
+              name,
               patternComplaint(
-                "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, an underscore ('_'), '-' or '.', and must start and end with an alphanumeric character",
+                "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
                 '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*',
                 'example.com',
               ),

@@ -15,7 +15,7 @@ export function podTemplateErrors(field: string, template: types.PodTemplateSpec
     ...labelsErrors(`${field}.labels`, template.metadata?.labels),
     ...annotationsErrors(`${field}.annotations`, template.metadata?.annotations),
     ...finalizersErrors(`${field}.finalizers`, template.metadata?.finalizers ?? []),
-    ...podSpecErrors(`${field}.spec`, template.spec),
+    ...podSpecErrors(`${field}.spec`, template.spec, false),
   ];
   if ((template.spec?.ephemeralContainers ?? []).length > 0) {
     errors.push(forbidden(`${field}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'));

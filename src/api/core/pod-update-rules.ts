@@ -6,7 +6,6 @@
 import { forbidden, invalid } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import { each, inRange, sameValue } from '../rules/fields.ts';
-import { withDefaults } from '../rules/defaulting.ts';
 import { qualityOfService } from './pod-quality.ts';
 import type * as types from './types.generated.ts';
 
@@ -46,16 +45,20 @@ function specUpdateErrors(spec: types.PodSpec, stored: types.PodSpec): FieldErro
     }
   }
   errors.push(...deadlineErrors(spec.activeDeadlineSeconds, stored.activeDeadlineSeconds));
+  if (spec.activeDeadlineSeconds !== undefined && errors.length > 0) return errors;
   errors.push(...tolerationErrors(spec.tolerations ?? [], stored.tolerations ?? []));
   const gates = new Set((stored.schedulingGates ?? []).map(({ name }) => name));
-  for (const { name } of spec.schedulingGates ?? []) {
+  for (const [index, { name }] of (spec.schedulingGates ?? []).entries()) {
     if (!gates.has(name)) {
       errors.push(
-        forbidden('spec.schedulingGates', `only deletion is allowed, but found new scheduling gate '${name}'`),
+        forbidden(
+          `spec.schedulingGates[${index}].name`,
+          `only deletion is allowed, but found new scheduling gate '${name}'`,
+        ),
       );
     }
   }
-  if (errors.length > 0) return errors;
+  if (gates.size > 0) errors.push(...gatedErrors(spec, stored));
   const graceFixed = spec.terminationGracePeriodSeconds === 1 && (stored.terminationGracePeriodSeconds ?? 0) < 0;
   const allowed: Partial<types.PodSpec> = {
     containers: withImages(stored.containers, spec.containers),
@@ -66,7 +69,8 @@ function specUpdateErrors(spec: types.PodSpec, stored: types.PodSpec): FieldErro
     ...(graceFixed ? { terminationGracePeriodSeconds: 1 } : {}),
     ...(gates.size > 0 ? whileGated(spec, stored) : {}),
   };
-  return changedBeyond(spec, stored, allowed, `pod updates may not change fields other than ${updatable.join(',')}`);
+  const complaint = `pod updates may not change fields other than ${updatable.join(',')}`;
+  return [...errors, ...changedBeyond(spec, stored, allowed, complaint)];
 }
 
 /** One `Forbidden` naming what changed, if `spec` is more than `stored` with `allowed`. */
@@ -90,8 +94,9 @@ function withImages(
   containers: readonly types.Container[] | undefined,
 ): readonly types.Container[] | undefined {
   return stored?.map((container, index) => {
+    const { image: _, ...others } = container;
     const image = containers?.[index]?.image;
-    return image === undefined ? container : { ...container, image };
+    return image === undefined ? others : { ...others, image };
   });
 }
 
@@ -116,20 +121,54 @@ function tolerationErrors(tolerations: readonly types.Toleration[], stored: read
     : [forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds')];
 }
 
-/** While gates hold a pod, its node selector and affinity may still become stricter. */
+const required = 'requiredDuringSchedulingIgnoredDuringExecution';
+
+/** While gates hold a pod, where it may run may still be narrowed. Source: validateNodeSelectorMutation and its like. */
+function gatedErrors(spec: types.PodSpec, stored: types.PodSpec): FieldError[] {
+  const errors: FieldError[] = [];
+  const kept = Object.entries(stored.nodeSelector ?? {}).every(([key, value]) => spec.nodeSelector?.[key] === value);
+  if (!kept) {
+    errors.push(
+      invalid(
+        'spec.nodeSelector',
+        spec.nodeSelector ?? null,
+        'only additions to spec.nodeSelector are allowed (no mutations or deletions)',
+      ),
+    );
+  }
+  const old = stored.affinity?.nodeAffinity?.[required]?.nodeSelectorTerms ?? [];
+  const terms = spec.affinity?.nodeAffinity?.[required]?.nodeSelectorTerms ?? [];
+  const field = `spec.affinity.nodeAffinity.${required}.nodeSelectorTerms`;
+  if (old.length === 0) return errors;
+  if (old.length !== terms.length) {
+    const complaint = 'no additions/deletions to non-empty NodeSelectorTerms list are allowed';
+    return [...errors, invalid(field, terms, complaint)];
+  }
+  return [
+    ...errors,
+    ...each(field, old, (path, term, index) =>
+      isNarrowed(terms[index] ?? {}, term)
+        ? []
+        : [invalid(path, terms[index], 'only additions are allowed (no mutations or deletions)')],
+    ),
+  ];
+}
+
+/** Terms are alternatives, but the requirements of one must all hold: more of them select fewer nodes. */
+function isNarrowed(term: types.NodeSelectorTerm, old: types.NodeSelectorTerm): boolean {
+  const lists = ['matchExpressions', 'matchFields'] as const;
+  if (lists.every((list) => (old[list] ?? []).length === 0)) {
+    return lists.every((list) => (term[list] ?? []).length === 0); // an empty term selects nothing
+  }
+  return lists.every((list) => sameValue((term[list] ?? []).slice(0, old[list]?.length ?? 0), old[list] ?? []));
+}
+
+/** What `gatedErrors()` has judged already. */
 function whileGated(spec: types.PodSpec, stored: types.PodSpec): Partial<types.PodSpec> {
-  const allowed: { -readonly [K in keyof types.PodSpec]?: types.PodSpec[K] } = {};
-  if (
-    spec.nodeSelector !== undefined &&
-    sameValue(withDefaults({ ...stored.nodeSelector }, spec.nodeSelector), spec.nodeSelector)
-  ) {
-    allowed.nodeSelector = spec.nodeSelector;
-  }
-  if (stored.affinity?.nodeAffinity === undefined && spec.affinity !== undefined) {
-    const { nodeAffinity: _, ...rest } = spec.affinity;
-    if (sameValue(rest, stored.affinity ?? {})) allowed.affinity = spec.affinity;
-  }
-  return allowed;
+  const { nodeAffinity: _, ...others } = spec.affinity ?? {};
+  const { nodeAffinity: __, ...storedOthers } = stored.affinity ?? {};
+  const narrowed = sameValue(others, storedOthers) && spec.affinity !== undefined ? { affinity: spec.affinity } : {};
+  return { ...(spec.nodeSelector === undefined ? {} : { nodeSelector: spec.nodeSelector }), ...narrowed };
 }
 
 function ephemeralUpdateErrors(spec: types.PodSpec, stored: types.PodSpec): FieldError[] {

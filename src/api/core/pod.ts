@@ -2,6 +2,8 @@ import type { Kind } from '#machinery/kind.ts';
 import { forbidden } from '#machinery/field-error.ts';
 import { isNew } from '../rules/is-new.ts';
 import { definition } from '../definitions.ts';
+import { each } from '../rules/fields.ts';
+import { imageErrors } from './container-rules.ts';
 import { podColumns } from './pod-columns.ts';
 import { defaultPod } from './pod-defaults.ts';
 import { qualityOfService } from './pod-quality.ts';
@@ -49,7 +51,11 @@ export const Pod: Kind<Pod> = {
     };
   },
   validate(pod) {
-    const errors = podSpecErrors('spec', pod.spec);
+    const errors = podSpecErrors('spec', pod.spec, true);
+    errors.push(
+      ...each('spec.containers', pod.spec?.containers, imageErrors),
+      ...each('spec.initContainers', pod.spec?.initContainers, imageErrors),
+    );
     if (!isNew(pod)) return errors;
     if ((pod.spec?.ephemeralContainers ?? []).length > 0) {
       errors.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));

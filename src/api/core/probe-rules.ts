@@ -2,7 +2,8 @@
 import { forbidden, invalid, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import { headerNameComplaints, portNameComplaints, portNumberComplaints } from '#machinery/names.ts';
-import { choice, complain, each, nonNegative, positive, text } from '../rules/fields.ts';
+import { stopSignalErrors } from './stop-signal-rules.ts';
+import { choice, complain, each, nonNegative, text } from '../rules/fields.ts';
 import type * as types from './types.generated.ts';
 
 export function portErrors(field: string, port: number | string | undefined): FieldError[] {
@@ -15,8 +16,8 @@ function httpGetErrors(field: string, action: types.HTTPGetAction): FieldError[]
     ...text(`${field}.path`, action.path),
     ...portErrors(`${field}.port`, action.port),
     ...choice(`${field}.scheme`, action.scheme, ['HTTP', 'HTTPS']),
-    ...each(`${field}.httpHeaders`, action.httpHeaders, (path, { name }) =>
-      complain(`${path}.name`, name, headerNameComplaints(name)),
+    ...each(`${field}.httpHeaders`, action.httpHeaders, (_, { name }) =>
+      complain(`${field}.httpHeaders`, name, headerNameComplaints(name)),
     ),
   ];
 }
@@ -62,9 +63,12 @@ export function probeErrors(field: string, probe: types.Probe | undefined): Fiel
     ...nonNegative(`${field}.periodSeconds`, probe.periodSeconds),
     ...nonNegative(`${field}.successThreshold`, probe.successThreshold),
     ...nonNegative(`${field}.failureThreshold`, probe.failureThreshold),
-    ...positive(`${field}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds),
+    ...graceErrors(`${field}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds),
   ];
 }
+
+const graceErrors = (field: string, seconds: number | undefined) =>
+  seconds !== undefined && seconds <= 0 ? [invalid(field, seconds, 'must be greater than 0')] : [];
 
 /** Probes that restart the container succeed at the first success. */
 export function restartingProbeErrors(field: string, probe: types.Probe | undefined): FieldError[] {
@@ -95,9 +99,11 @@ export function lifecycleErrors(
   field: string,
   lifecycle: types.Lifecycle | undefined,
   graceSeconds: number | undefined,
+  os: string | undefined,
 ): FieldError[] {
-  return (['postStart', 'preStop'] as const).flatMap((name) => {
+  const hooks = (['postStart', 'preStop'] as const).flatMap((name) => {
     const handler = lifecycle?.[name];
     return handler === undefined ? [] : handlerErrors(`${field}.${name}`, handler, graceSeconds);
   });
+  return [...hooks, ...stopSignalErrors(`${field}.stopSignal`, lifecycle?.stopSignal, os)];
 }

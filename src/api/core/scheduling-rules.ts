@@ -11,7 +11,7 @@ import {
   labelValueComplaints,
   qualifiedNameComplaints,
 } from '#machinery/names.ts';
-import { complain, each, optionalChoice, text, unique } from '../rules/fields.ts';
+import { complain, each, optionalChoice, positive } from '../rules/fields.ts';
 import { labelSelectorErrors } from '../rules/label-selector-rules.ts';
 import type * as types from './types.generated.ts';
 
@@ -36,17 +36,13 @@ export function tolerationsErrors(field: string, tolerations: readonly types.Tol
     switch (operator) {
       case '':
       case 'Equal':
-        errors.push(...complain(`${path}.operator`, value, labelValueComplaints(value)));
+        if (labelValueComplaints(value).length > 0) {
+          errors.push(invalid(`${path}.operator`, value, labelValueComplaints(value).join(';')));
+        }
         break;
       case 'Exists':
         if (value !== '') {
-          errors.push(invalid(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
-        }
-        break;
-      case 'Lt':
-      case 'Gt':
-        if (!/^(0|-?[1-9]\d{0,18})$/.test(value)) {
-          errors.push(invalid(`${path}.value`, value, 'must be a valid decimal integer in canonical form'));
+          errors.push(invalid(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'"));
         }
         break;
       default:
@@ -82,12 +78,15 @@ export function nodeSelectorErrors(field: string, selector: types.NodeSelector):
   if (terms.length === 0) {
     return [required(`${field}.nodeSelectorTerms`, 'must have at least one node selector term')];
   }
-  return each(`${field}.nodeSelectorTerms`, terms, nodeSelectorTermErrors);
+  return each(`${field}.nodeSelectorTerms`, terms, (path, term) => nodeSelectorTermErrors(path, term));
 }
 
-export function nodeSelectorTermErrors(field: string, term: types.NodeSelectorTerm): FieldError[] {
+/** Values that no label can have are let through where `anyValue`: upstream holds only what is required to that. */
+function nodeSelectorTermErrors(field: string, term: types.NodeSelectorTerm, anyValue = false): FieldError[] {
   return [
-    ...each(`${field}.matchExpressions`, term.matchExpressions, nodeRequirementErrors),
+    ...each(`${field}.matchExpressions`, term.matchExpressions, (path, requirement) =>
+      nodeRequirementErrors(path, requirement, anyValue),
+    ),
     ...each(`${field}.matchFields`, term.matchFields, (path, { key, operator, values = [] }) => {
       const errors: FieldError[] = [];
       if (operator !== 'In' && operator !== 'NotIn') {
@@ -114,6 +113,7 @@ export function nodeSelectorTermErrors(field: string, term: types.NodeSelectorTe
 function nodeRequirementErrors(
   field: string,
   { key, operator, values = [] }: types.NodeSelectorRequirement,
+  anyValue: boolean,
 ): FieldError[] {
   const errors: FieldError[] = [];
   switch (operator) {
@@ -139,6 +139,7 @@ function nodeRequirementErrors(
       errors.push(invalid(`${field}.operator`, operator, 'not a valid selector operator'));
   }
   errors.push(...labelKeyErrors(`${field}.key`, key));
+  if (anyValue) return errors;
   errors.push(...each(`${field}.values`, values, (path, value) => complain(path, value, labelValueComplaints(value))));
   return errors;
 }
@@ -178,7 +179,7 @@ export function nodeAffinityErrors(field: string, affinity: types.NodeAffinity):
     ...(selector === undefined ? [] : nodeSelectorErrors(`${field}.${hard}`, selector)),
     ...each(`${field}.${soft}`, affinity[soft], (path, { weight, preference }) => [
       ...weightErrors(`${path}.weight`, weight),
-      ...nodeSelectorTermErrors(`${path}.preference`, preference ?? {}),
+      ...nodeSelectorTermErrors(`${path}.preference`, preference ?? {}, true),
     ]),
   ];
 }
@@ -198,9 +199,14 @@ function podTermErrors(field: string, term: types.PodAffinityTerm): FieldError[]
   errors.push(
     ...matchKeysErrors(`${field}.mismatchLabelKeys`, term.mismatchLabelKeys, term.labelSelector !== undefined),
   );
+  const mismatched = new Set(term.mismatchLabelKeys);
+  errors.push(
+    ...each(`${field}.matchLabelKeys`, term.matchLabelKeys, (path, key) =>
+      mismatched.has(key) ? [invalid(path, key, 'exists in both matchLabelKeys and mismatchLabelKeys')] : [],
+    ),
+  );
   if ((term.topologyKey ?? '') === '') errors.push(required(`${field}.topologyKey`, 'can not be empty'));
-  else errors.push(...labelKeyErrors(`${field}.topologyKey`, term.topologyKey));
-  return errors;
+  return [...errors, ...labelKeyErrors(`${field}.topologyKey`, term.topologyKey ?? '')];
 }
 
 function matchKeysErrors(field: string, keys: readonly string[] | undefined, hasSelector: boolean): FieldError[] {
@@ -214,51 +220,40 @@ export function topologySpreadErrors(
   field: string,
   constraints: readonly types.TopologySpreadConstraint[] | undefined,
 ): FieldError[] {
-  const seen = new Set<string>();
-  return each(field, constraints, (path, constraint) => {
-    const { maxSkew, topologyKey, whenUnsatisfiable, minDomains } = constraint;
-    const errors: FieldError[] = [];
-    if (maxSkew === undefined || maxSkew <= 0)
-      errors.push(invalid(`${path}.maxSkew`, maxSkew ?? 0, 'must be greater than zero'));
-    if ((topologyKey ?? '') === '') errors.push(required(`${path}.topologyKey`, 'can not be empty'));
-    else errors.push(...labelKeyErrors(`${path}.topologyKey`, topologyKey));
-    errors.push(
-      ...optionalChoice(`${path}.whenUnsatisfiable`, whenUnsatisfiable ?? '', ['DoNotSchedule', 'ScheduleAnyway']),
-    );
-    if (minDomains !== undefined) {
-      if (minDomains <= 0) errors.push(invalid(`${path}.minDomains`, minDomains, 'must be greater than zero'));
-      if (whenUnsatisfiable !== 'DoNotSchedule') {
-        errors.push(
-          invalid(
-            `${path}.minDomains`,
-            minDomains,
-            'can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway',
-          ),
-        );
-      }
+  return each(field, constraints, (path, constraint, index) => {
+    const { minDomains } = constraint;
+    const [topologyKey, whenUnsatisfiable] = [constraint.topologyKey ?? '', constraint.whenUnsatisfiable ?? ''];
+    const errors = positive(`${path}.maxSkew`, constraint.maxSkew ?? 0);
+    if (topologyKey === '') errors.push(required(`${path}.topologyKey`, 'can not be empty'));
+    errors.push(...optionalChoice(`${path}.whenUnsatisfiable`, whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway']));
+    const repeated = constraints
+      ?.slice(index + 1)
+      .some((other) => other.topologyKey === topologyKey && other.whenUnsatisfiable === whenUnsatisfiable);
+    if (repeated === true) {
+      const pair = '{topologyKey, whenUnsatisfiable}';
+      errors.push(duplicate(`${path}.${pair}`, `{${topologyKey}, ${whenUnsatisfiable}}`));
+    }
+    errors.push(...positive(`${path}.minDomains`, minDomains));
+    if (minDomains !== undefined && whenUnsatisfiable !== 'DoNotSchedule') {
+      const why = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`;
+      errors.push(invalid(`${path}.minDomains`, minDomains, why));
     }
     errors.push(
-      ...optionalChoice(`${path}.nodeAffinityPolicy`, constraint.nodeAffinityPolicy, ['Ignore', 'Honor']),
-      ...optionalChoice(`${path}.nodeTaintsPolicy`, constraint.nodeTaintsPolicy, ['Ignore', 'Honor']),
+      ...optionalChoice(`${path}.nodeAffinityPolicy`, constraint.nodeAffinityPolicy, ['Honor', 'Ignore']),
+      ...optionalChoice(`${path}.nodeTaintsPolicy`, constraint.nodeTaintsPolicy, ['Honor', 'Ignore']),
       ...matchKeysErrors(`${path}.matchLabelKeys`, constraint.matchLabelKeys, constraint.labelSelector !== undefined),
       ...labelSelectorErrors(`${path}.labelSelector`, constraint.labelSelector),
     );
-    const identity = `{${topologyKey}, ${whenUnsatisfiable}}`;
-    if (seen.has(identity)) errors.push(duplicate(`${path}.{topologyKey, whenUnsatisfiable}`, identity));
-    seen.add(identity);
     return errors;
   });
 }
 
 export function gatesErrors(field: string, gates: readonly types.PodSchedulingGate[] | undefined): FieldError[] {
-  return [
-    ...each(field, gates, (path, { name }) =>
-      [...text(`${path}.name`, name, qualifiedNameComplaints)].map((error) => ({ ...error, field: path })),
-    ),
-    ...unique(
-      gates,
-      ({ name }) => name,
-      (index) => `${field}[${index}]`,
-    ),
-  ];
+  const seen = new Set<string>();
+  return each(field, gates, (path, { name }) => {
+    const errors = complain(path, name, qualifiedNameComplaints(name));
+    if (seen.has(name)) errors.push(duplicate(path, name));
+    seen.add(name);
+    return errors;
+  });
 }

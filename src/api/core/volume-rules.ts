@@ -1,54 +1,64 @@
 /** Rules of volumes and their mounts. Source: kubernetes pkg/apis/core/validation (ValidateVolumes and around). */
-import { forbidden, invalid, notFound, notSupported, required } from '#machinery/field-error.ts';
+import { duplicate, forbidden, invalid, notFound, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
-import { dns1123LabelComplaints, dns1123SubdomainComplaints } from '#machinery/names.ts';
-import { choice, each, optionalChoice, text, unique } from '../rules/fields.ts';
+import { labelsErrors } from '#machinery/labels.ts';
+import { annotationsErrors } from '#machinery/metadata-rules.ts';
+import { dns1123LabelComplaints } from '#machinery/names.ts';
+import type { ObjectMeta } from '#machinery/object.ts';
+import { compareQuantities } from '#machinery/quantity.ts';
+import { choice, each, optionalChoice, text } from '../rules/fields.ts';
+import { driverNameErrors } from '../storage/driver-name.ts';
 import { fieldRefErrors, resourceFieldErrors } from './environment-rules.ts';
 import { claimSpecErrors } from './persistent-volume-claim-rules.ts';
-import { amountErrors } from './resource-rules.ts';
 import type * as types from './types.generated.ts';
 
 const fileModeMax = 0o777;
 
-export function volumesErrors(field: string, volumes: readonly types.Volume[] | undefined): FieldError[] {
-  return [
-    ...each(field, volumes, (path, volume) => [
-      ...text(`${path}.name`, volume.name, dns1123LabelComplaints),
-      ...sourceErrors(path, volume),
-    ]),
-    ...unique(
-      volumes,
-      ({ name }) => name,
-      (index) => `${field}[${index}].name`,
-    ),
-  ];
+/** What is wrong with a pod's volumes, and by name those that nothing is wrong with: only they can be mounted. */
+export function checkVolumes(
+  field: string,
+  volumes: readonly types.Volume[] | undefined,
+  isPod: boolean,
+): { readonly errors: FieldError[]; readonly good: ReadonlyMap<string, types.Volume> } {
+  const good = new Map<string, types.Volume>();
+  const errors = each(field, volumes, (path, volume) => {
+    const found = [...sourceErrors(path, volume, isPod), ...text(`${path}.name`, volume.name, dns1123LabelComplaints)];
+    if (good.has(volume.name)) found.push(duplicate(`${path}.name`, volume.name));
+    if (found.length === 0) good.set(volume.name, volume);
+    return found;
+  });
+  return { errors, good };
 }
 
 type Checks = {
-  readonly [K in keyof types.Volume]?: (field: string, source: NonNullable<types.Volume[K]>) => readonly FieldError[];
+  readonly [K in keyof types.Volume]?: (
+    field: string,
+    source: NonNullable<types.Volume[K]>,
+    isPod: boolean,
+  ) => readonly FieldError[];
 };
 
 const checks: Checks = {
-  emptyDir: (field, { sizeLimit, medium }) => [
-    ...(sizeLimit === undefined ? [] : amountErrors(`${field}.sizeLimit`, 'ephemeral-storage', sizeLimit)),
-    ...(medium === undefined || medium === '' || medium === 'Memory' || medium.startsWith('HugePages')
-      ? []
-      : [notSupported(`${field}.medium`, medium, ['', 'HugePages', 'Memory'])]),
-  ],
-  hostPath: (field, { path, type }) => [
-    ...text(`${field}.path`, path),
-    ...backstepErrors(`${field}.path`, path ?? ''),
-    ...optionalChoice(`${field}.type`, type, [
-      '',
-      'DirectoryOrCreate',
-      'Directory',
-      'FileOrCreate',
-      'File',
-      'Socket',
-      'CharDevice',
-      'BlockDevice',
-    ]),
-  ],
+  emptyDir: (field, { sizeLimit = '0' }) =>
+    compareQuantities(sizeLimit, '0') < 0
+      ? [forbidden(`${field}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
+      : [],
+  hostPath: (field, { path, type }) =>
+    (path ?? '') === ''
+      ? [required(`${field}.path`)]
+      : [
+          ...backstepErrors(`${field}.path`, path),
+          ...optionalChoice(`${field}.type`, type, [
+            '',
+            'BlockDevice',
+            'CharDevice',
+            'Directory',
+            'DirectoryOrCreate',
+            'File',
+            'FileOrCreate',
+            'Socket',
+          ]),
+        ],
   secret: (field, { secretName, defaultMode, items }) => [
     ...text(`${field}.secretName`, secretName),
     ...modeErrors(`${field}.defaultMode`, defaultMode),
@@ -61,16 +71,20 @@ const checks: Checks = {
   ],
   downwardAPI: (field, { defaultMode, items }) => [
     ...modeErrors(`${field}.defaultMode`, defaultMode),
-    ...each(field, items, downwardFileErrors),
+    // Upstream does not say which of the files is meant.
+    ...each(field, items, (_, item) => downwardFileErrors(field, item)),
   ],
   projected: (field, source) => projectedErrors(field, source),
   persistentVolumeClaim: (field, { claimName }) => text(`${field}.claimName`, claimName),
   ephemeral: (field, { volumeClaimTemplate }) =>
     volumeClaimTemplate === undefined
       ? [required(`${field}.volumeClaimTemplate`)]
-      : claimSpecErrors(`${field}.volumeClaimTemplate.spec`, volumeClaimTemplate.spec),
+      : [
+          ...templateMetadataErrors(`${field}.volumeClaimTemplate.metadata`, volumeClaimTemplate.metadata),
+          ...claimSpecErrors(`${field}.volumeClaimTemplate.spec`, volumeClaimTemplate.spec),
+        ],
   csi: (field, { driver, nodePublishSecretRef }) => [
-    ...text(`${field}.driver`, driver, (name) => dns1123SubdomainComplaints(name.toLowerCase())),
+    ...driverNameErrors(`${field}.driver`, driver),
     ...(nodePublishSecretRef === undefined
       ? []
       : text(`${field}.nodePublishSecretRef.name`, nodePublishSecretRef.name)),
@@ -78,37 +92,74 @@ const checks: Checks = {
   nfs: (field, { server, path }) => [
     ...text(`${field}.server`, server),
     ...text(`${field}.path`, path),
-    ...(path !== undefined && path !== '' && !path.startsWith('/')
-      ? [invalid(`${field}.path`, path, 'must be an absolute path')]
-      : []),
+    ...((path ?? '').startsWith('/') ? [] : [invalid(`${field}.path`, path ?? '', 'must be an absolute path')]),
   ],
-  image: (field, { reference, pullPolicy }) => [
-    ...text(`${field}.reference`, reference),
-    ...optionalChoice(`${field}.pullPolicy`, pullPolicy, ['Always', 'IfNotPresent', 'Never']),
+  image: (field, { reference, pullPolicy }, isPod) => [
+    ...(isPod ? text(`${field}.reference`, reference) : []),
+    ...choice(`${field}.pullPolicy`, pullPolicy, ['Always', 'IfNotPresent', 'Never']),
   ],
-  gitRepo: (field, { repository }) => text(`${field}.repository`, repository),
+  gitRepo: (field, { repository, directory = '' }) => [
+    ...text(`${field}.repository`, repository),
+    ...descendingPathErrors(`${field}.directory`, directory),
+  ],
 };
 
+/** The order that upstream looks at them in: every source but the first is one too many. */
+const sourceOrder: readonly (keyof types.Volume)[] = [
+  'emptyDir',
+  'hostPath',
+  'gitRepo',
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'secret',
+  'nfs',
+  'iscsi',
+  'glusterfs',
+  'flocker',
+  'persistentVolumeClaim',
+  'rbd',
+  'cinder',
+  'cephfs',
+  'quobyte',
+  'downwardAPI',
+  'fc',
+  'flexVolume',
+  'configMap',
+  'azureFile',
+  'vsphereVolume',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'azureDisk',
+  'storageos',
+  'projected',
+  'scaleIO',
+  'csi',
+  'ephemeral',
+  'image',
+];
+
+/** Only labels and annotations of a claim's template mean anything. Source: ValidateTemplateObjectMeta. */
+function templateMetadataErrors(field: string, metadata: ObjectMeta | undefined): FieldError[] {
+  const { annotations, labels, ...others } = metadata ?? {};
+  return [
+    ...annotationsErrors(`${field}.annotations`, annotations),
+    ...labelsErrors(`${field}.labels`, labels),
+    ...Object.entries(others)
+      .filter(([, value]) => value !== undefined && value !== '')
+      .map(([name]) => forbidden(`${field}.${name}`, 'cannot be set')),
+  ];
+}
+
 /** Exactly one source. Sources of old storage plug-ins carry no rules beyond their shape. */
-function sourceErrors(field: string, volume: types.Volume): FieldError[] {
-  const errors: FieldError[] = [];
-  let sources = 0;
-  for (const name of Object.keys(volume) as (keyof types.Volume)[]) {
-    const source = volume[name];
-    if (name === 'name' || source === undefined) continue;
-    sources++;
-    if (sources > 1) errors.push(forbidden(`${field}.${name}`, 'may not specify more than 1 volume type'));
-    // The table pairs each name with the type of that very field.
-    else
-      errors.push(
-        ...((checks[name] as ((path: string, value: unknown) => readonly FieldError[]) | undefined)?.(
-          `${field}.${name}`,
-          source,
-        ) ?? []),
-      );
-  }
-  if (sources === 0) errors.push(required(field, 'must specify a volume type'));
-  return errors;
+function sourceErrors(field: string, volume: types.Volume, isPod: boolean): FieldError[] {
+  const [first, ...others] = sourceOrder.filter((name) => volume[name] !== undefined);
+  if (first === undefined) return [required(field, 'must specify a volume type')];
+  // The table pairs each name with the type of that very field.
+  const check = checks[first] as ((path: string, value: unknown, isPod: boolean) => readonly FieldError[]) | undefined;
+  return [
+    ...(check?.(`${field}.${first}`, volume[first], isPod) ?? []),
+    ...others.map((name) => forbidden(`${field}.${name}`, 'may not specify more than 1 volume type')),
+  ];
 }
 
 const modeErrors = (field: string, mode: number | undefined) =>
@@ -134,184 +185,170 @@ function downwardFileErrors(field: string, file: types.DownwardAPIVolumeFile): F
       errors.push(invalid(field, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
     }
   } else if (resourceFieldRef === undefined) {
-    errors.push(required(`${field}.fieldRef`, 'one of fieldRef and resourceFieldRef is required'));
+    errors.push(required(field, 'one of fieldRef and resourceFieldRef is required'));
   } else errors.push(...resourceFieldErrors(`${field}.resourceFieldRef`, resourceFieldRef, true));
   return [...errors, ...modeErrors(`${field}.mode`, mode)];
 }
 
+/** No two of the files may have one path. Upstream quotes the secret or config map that the second comes from. */
 function projectedErrors(field: string, { sources, defaultMode }: types.ProjectedVolumeSource): FieldError[] {
   const paths = new Set<string>();
-  const once = (path: string | undefined, source: string, at: string): FieldError[] => {
+  const once = (path: string | undefined, source: string): FieldError[] => {
     if (path === undefined || path === '') return [];
-    if (paths.has(path)) return [invalid(at, source, `conflicting duplicate paths: ${path}`)];
+    if (paths.has(path)) return [invalid(field, source, 'conflicting duplicate paths')];
     paths.add(path);
     return [];
   };
+  const named = (at: string, { name = '', items }: types.SecretProjection): FieldError[] => [
+    ...text(`${at}.name`, name),
+    ...each(`${at}.items`, items, (path, item) => [...keyToPathErrors(path, item), ...once(item.path, name)]),
+  ];
   return [
+    ...modeErrors(`${field}.defaultMode`, defaultMode),
     ...each(`${field}.sources`, sources, (path, projection) => {
       const { secret, configMap, downwardAPI, serviceAccountToken, clusterTrustBundle } = projection;
       const errors: FieldError[] = [];
-      if (secret !== undefined) {
-        errors.push(
-          ...text(`${path}.secret.name`, secret.name),
-          ...each(`${path}.secret.items`, secret.items, (at, item) => [
-            ...keyToPathErrors(at, item),
-            ...once(item.path, secret.name ?? '', path),
-          ]),
-        );
-      }
-      if (configMap !== undefined) {
-        errors.push(
-          ...text(`${path}.configMap.name`, configMap.name),
-          ...each(`${path}.configMap.items`, configMap.items, (at, item) => [
-            ...keyToPathErrors(at, item),
-            ...once(item.path, configMap.name ?? '', path),
-          ]),
-        );
-      }
-      if (downwardAPI !== undefined) {
-        errors.push(
-          ...each(`${path}.downwardAPI`, downwardAPI.items, (at, item) => [
-            ...downwardFileErrors(at, item),
-            ...once(item.path, 'downwardAPI', path),
-          ]),
-        );
+      if (secret !== undefined) errors.push(...named(`${path}.secret`, secret));
+      if (configMap !== undefined) errors.push(...named(`${path}.configMap`, configMap));
+      for (const item of downwardAPI?.items ?? []) {
+        errors.push(...downwardFileErrors(`${path}.downwardAPI`, item), ...once(item.path, item.path));
       }
       if (serviceAccountToken !== undefined) {
-        const { expirationSeconds, path: file } = serviceAccountToken;
-        const at = `${path}.serviceAccountToken`;
-        if (expirationSeconds !== undefined && expirationSeconds < 600) {
-          errors.push(
-            invalid(`${at}.expirationSeconds`, expirationSeconds, 'may not specify a duration less than 10 minutes'),
-          );
-        }
-        if (expirationSeconds !== undefined && expirationSeconds > 2 ** 32) {
-          errors.push(
-            invalid(
-              `${at}.expirationSeconds`,
-              expirationSeconds,
-              'may not specify a duration larger than 2^32 seconds',
-            ),
-          );
-        }
-        errors.push(...text(`${at}.path`, file), ...once(file, 'serviceAccountToken', path));
+        errors.push(...tokenErrors(field, `${path}.serviceAccountToken`, serviceAccountToken));
       }
-      if (clusterTrustBundle !== undefined)
-        errors.push(...text(`${path}.clusterTrustBundle.path`, clusterTrustBundle.path));
+      if (clusterTrustBundle !== undefined) {
+        const { path: file } = clusterTrustBundle;
+        errors.push(
+          ...text(`${path}.clusterTrustBundle.path`, file),
+          ...localPathErrors(`${path}.clusterTrustBundle.path`, file ?? ''),
+          ...once(file, file ?? ''),
+        );
+      }
       const given = Object.values(projection).filter((source) => source !== undefined).length;
-      if (given === 0) errors.push(required(path, 'must specify a source type'));
-      if (given > 1) errors.push(forbidden(path, 'may not specify more than 1 volume type'));
+      if (given > 1) errors.push(forbidden(path, 'may not specify more than 1 volume type per source'));
       return errors;
     }),
-    ...modeErrors(`${field}.defaultMode`, defaultMode),
   ];
+}
+
+const tokenSecondsMin = 10 * 60;
+const tokenSecondsMax = 2 ** 32;
+
+/** Upstream names the path of a token as one of the whole volume. */
+function tokenErrors(volume: string, field: string, token: types.ServiceAccountTokenProjection): FieldError[] {
+  const { expirationSeconds: seconds } = token;
+  const path = token.path ?? '';
+  const at = `${field}.expirationSeconds`;
+  const errors: FieldError[] = [];
+  if (seconds !== undefined && seconds < tokenSecondsMin) {
+    errors.push(invalid(at, seconds, 'may not specify a duration less than 10 minutes'));
+  }
+  if (seconds !== undefined && seconds > tokenSecondsMax) {
+    errors.push(invalid(at, seconds, 'may not specify a duration larger than 2^32 seconds'));
+  }
+  errors.push(...text(`${volume}.path`, path), ...localPathErrors(`${volume}.path`, path));
+  return errors;
 }
 
 function backstepErrors(field: string, path: string): FieldError[] {
   return path.split('/').includes('..') ? [invalid(field, path, "must not contain '..'")] : [];
 }
 
-/** A path inside a volume: relative, and never out of it. */
-export function localPathErrors(field: string, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  if (path.startsWith('/')) errors.push(invalid(field, path, 'must be a relative path'));
-  errors.push(...backstepErrors(field, path));
-  if (path.startsWith('..') && !path.startsWith('../') && path !== '..') {
-    errors.push(invalid(field, path, "must not start with '..'"));
+/** A path inside something: relative, and never out of it. */
+export function descendingPathErrors(field: string, path: string): FieldError[] {
+  return [
+    ...(path.startsWith('/') ? [invalid(field, path, 'must be a relative path')] : []),
+    ...backstepErrors(field, path),
+  ];
+}
+
+/** A path inside a volume, where names that begin with two dots are the kubelet's. */
+function localPathErrors(field: string, path: string): FieldError[] {
+  const errors = descendingPathErrors(field, path);
+  if (path.startsWith('..') && !path.startsWith('../')) errors.push(invalid(field, path, "must not start with '..'"));
+  return errors;
+}
+
+type Mounting = Pick<types.Container, 'volumeMounts' | 'volumeDevices' | 'securityContext'>;
+
+/** Mounts of one container; `volumes` are the pod's, by name. Some fields upstream names as of the whole list. */
+export function mountsErrors(
+  field: string,
+  { volumeMounts, volumeDevices = [], securityContext }: Mounting,
+  volumes: ReadonlyMap<string, types.Volume>,
+): FieldError[] {
+  const devices = new Set(volumeDevices.map(({ name }) => name));
+  const devicePaths = new Set(volumeDevices.map(({ devicePath }) => devicePath));
+  const paths = new Set<string>();
+  return each(field, volumeMounts, (path, mount) => {
+    const { name, mountPath, subPath = '', subPathExpr = '', mountPropagation: propagation } = mount;
+    const errors = text(`${path}.name`, name);
+    if (!volumes.has(name)) errors.push(notFound(`${path}.name`, name));
+    errors.push(...text(`${path}.mountPath`, mountPath));
+    if (paths.has(mountPath)) errors.push(invalid(`${path}.mountPath`, mountPath, 'must be unique'));
+    paths.add(mountPath);
+    if (devices.has(name)) errors.push(invalid(`${path}.name`, name, 'must not already exist in volumeDevices'));
+    if (devicePaths.has(mountPath)) {
+      errors.push(invalid(`${path}.mountPath`, mountPath, 'must not already exist as a path in volumeDevices'));
+    }
+    errors.push(...descendingPathErrors(`${field}.subPath`, subPath));
+    if (subPath !== '' && subPathExpr !== '') {
+      errors.push(invalid(`${path}.subPathExpr`, subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
+    }
+    errors.push(
+      ...descendingPathErrors(`${field}.subPathExpr`, subPathExpr),
+      ...optionalChoice(`${field}.mountPropagation`, propagation, ['Bidirectional', 'HostToContainer', 'None']),
+    );
+    if (propagation === 'Bidirectional' && securityContext?.privileged !== true) {
+      errors.push(
+        forbidden(
+          `${field}.mountPropagation`,
+          'Bidirectional mount propagation is available only to privileged containers',
+        ),
+      );
+    }
+    return [...errors, ...recursiveReadOnlyErrors(`${field}.recursiveReadOnly`, mount)];
+  });
+}
+
+function recursiveReadOnlyErrors(field: string, mount: types.VolumeMount): FieldError[] {
+  const { recursiveReadOnly, readOnly, mountPropagation = 'None' } = mount;
+  const errors = optionalChoice(field, recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible']);
+  if (recursiveReadOnly !== 'Enabled' && recursiveReadOnly !== 'IfPossible') return errors;
+  if (readOnly !== true) errors.push(forbidden(field, 'may only be specified when readOnly is true'));
+  if (mountPropagation !== 'None') {
+    errors.push(forbidden(field, 'may only be specified when mountPropagation is None or not specified'));
   }
   return errors;
 }
 
-/** Mounts of one container; `volumes` are the pod's, by name. */
-export function mountsErrors(
-  field: string,
-  mounts: readonly types.VolumeMount[] | undefined,
-  devices: readonly types.VolumeDevice[] | undefined,
-  volumes: ReadonlyMap<string, types.Volume>,
-  privileged: boolean,
-): FieldError[] {
-  const devicePaths = new Set((devices ?? []).map(({ devicePath }) => devicePath));
-  return [
-    ...each(field, mounts, (path, mount) => {
-      const errors = text(`${path}.name`, mount.name);
-      if (errors.length === 0 && !volumes.has(mount.name)) errors.push(notFound(`${path}.name`, mount.name));
-      errors.push(...text(`${path}.mountPath`, mount.mountPath));
-      if (devicePaths.has(mount.mountPath)) {
-        errors.push(invalid(`${path}.mountPath`, mount.mountPath, 'must not already exist as a path in volumeDevices'));
-      }
-      if ((mount.subPath ?? '') !== '') errors.push(...localPathErrors(`${path}.subPath`, mount.subPath ?? ''));
-      if ((mount.subPathExpr ?? '') !== '') {
-        if ((mount.subPath ?? '') !== '') {
-          errors.push(
-            invalid(`${path}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'),
-          );
-        }
-        errors.push(...localPathErrors(`${path}.subPathExpr`, mount.subPathExpr ?? ''));
-      }
-      if (mount.mountPropagation !== undefined) {
-        errors.push(
-          ...choice(`${path}.mountPropagation`, mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None']),
-        );
-        if (mount.mountPropagation === 'Bidirectional' && !privileged) {
-          errors.push(
-            forbidden(
-              `${path}.mountPropagation`,
-              'Bidirectional mount propagation is available only to privileged containers',
-            ),
-          );
-        }
-      }
-      if (mount.recursiveReadOnly !== undefined) {
-        errors.push(
-          ...choice(`${path}.recursiveReadOnly`, mount.recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible']),
-        );
-        if (mount.recursiveReadOnly !== 'Disabled' && mount.readOnly !== true) {
-          errors.push(forbidden(`${path}.recursiveReadOnly`, 'may only be specified when readOnly is true'));
-        }
-      }
-      return errors;
-    }),
-    ...unique(
-      mounts,
-      ({ mountPath }) => mountPath,
-      (index) => `${field}[${index}].mountPath`,
-    ).map((error) => ({
-      ...error,
-      type: 'FieldValueInvalid' as const,
-      message: `${error.message.replace('Duplicate value', 'Invalid value')}: must be unique`,
-    })),
-  ];
-}
-
+/** Block devices of one container. */
 export function devicesErrors(
   field: string,
-  devices: readonly types.VolumeDevice[] | undefined,
+  { volumeMounts = [], volumeDevices }: Mounting,
   volumes: ReadonlyMap<string, types.Volume>,
 ): FieldError[] {
-  return [
-    ...each(field, devices, (path, { name, devicePath }) => {
-      const errors = text(`${path}.name`, name);
-      const volume = volumes.get(name);
-      if (errors.length === 0 && volume === undefined) errors.push(notFound(`${path}.name`, name));
-      else if (volume !== undefined && volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) {
-        errors.push(
-          invalid(
-            `${path}.name`,
-            name,
-            'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode',
-          ),
-        );
-      }
-      return [
-        ...errors,
-        ...text(`${path}.devicePath`, devicePath),
-        ...backstepErrors(`${path}.devicePath`, devicePath ?? ''),
-      ];
-    }),
-    ...unique(
-      devices,
-      ({ devicePath }) => devicePath,
-      (index) => `${field}[${index}].devicePath`,
-    ),
-  ];
+  const mounts = new Set(volumeMounts.map(({ name }) => name));
+  const mountPaths = new Set(volumeMounts.map(({ mountPath }) => mountPath));
+  const names = new Set<string>();
+  const paths = new Set<string>();
+  return each(field, volumeDevices, (path, { name, devicePath }) => {
+    const errors = text(`${path}.name`, name);
+    const volume = volumes.get(name);
+    const bad = (what: 'name' | 'devicePath', value: string, why: string) =>
+      errors.push(invalid(`${path}.${what}`, value, why));
+    if (names.has(name)) bad('name', name, 'must be unique');
+    if (volume === undefined) errors.push(notFound(`${path}.name`, name));
+    else if (volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) {
+      bad('name', name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode');
+    }
+    errors.push(...text(`${path}.devicePath`, devicePath));
+    if (paths.has(devicePath)) bad('devicePath', devicePath, 'must be unique');
+    if (devicePath.split('/').includes('..')) bad('devicePath', devicePath, "can not contain backsteps ('..')");
+    else paths.add(devicePath);
+    if (mounts.has(name)) bad('name', name, 'must not already exist in volumeMounts');
+    if (mountPaths.has(devicePath)) bad('devicePath', devicePath, 'must not already exist as a path in volumeMounts');
+    if (name !== '') names.add(name);
+    return errors;
+  });
 }

@@ -58,7 +58,7 @@ test('of a pod only a few fields change', () => {
     [
       pod({ schedulingGates: [{ name: 'a' }] }),
       { spec: { schedulingGates: [{ name: 'c' }] } },
-      'spec.schedulingGates Forbidden',
+      'spec.schedulingGates[0].name Forbidden',
     ],
     [pod({ schedulingGates: [{ name: 'a' }] }), { spec: { nodeSelector: { disk: 'ssd' } } }],
     [pod({}), { spec: { nodeSelector: { disk: 'ssd' } } }, 'spec Forbidden'],

@@ -66,7 +66,7 @@ check('bad containers of a pod are named', Pod, samples.pod, [
   ],
   [
     with1({ env: [{ name: 'A', valueFrom: { configMapKeyRef: { key: 'k' } } }] }),
-    `${at}.env[0].valueFrom.configMapKeyRef.name Required`,
+    `${at}.env[0].valueFrom.configMapKeyRef.name Invalid`,
   ],
   [
     with1({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.nope' } } }] }),
@@ -88,7 +88,7 @@ check('bad containers of a pod are named', Pod, samples.pod, [
     with1({ env: [{ name: 'A', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '3' } } }] }),
     `${at}.env[0].valueFrom.resourceFieldRef.divisor Invalid`,
   ],
-  [with1({ envFrom: [{}] }), `${at}.envFrom[0] Invalid`],
+  [with1({ envFrom: [{}] }), `${at}.envFrom Invalid`],
   [with1({ envFrom: [{ prefix: 'A=', configMapRef: { name: 'c' } }] }), `${at}.envFrom[0].prefix Invalid`],
   [with1({ ports: [{}] }), `${at}.ports[0].containerPort Required`],
   [with1({ ports: [{ containerPort: 70000 }] }), `${at}.ports[0].containerPort Invalid`],
@@ -120,8 +120,10 @@ check('bad containers of a pod are named', Pod, samples.pod, [
   ],
   [
     with1({ resources: { limits: { disk: '1' } } }),
-    `${at}.resources.limits Invalid`,
-    `${at}.resources.requests Invalid`,
+    `${at}.resources.limits[disk] Invalid`,
+    `${at}.resources.limits[disk] Invalid`,
+    `${at}.resources.requests[disk] Invalid`,
+    `${at}.resources.requests[disk] Invalid`,
   ],
   [with1({ resources: { requests: { cpu: '-1' } } }), `${at}.resources.requests[cpu] Invalid`],
   [with1({ resources: { requests: { cpu: '2' }, limits: { cpu: '1' } } }), `${at}.resources.requests Invalid`],
@@ -132,9 +134,13 @@ check('bad containers of a pod are named', Pod, samples.pod, [
     `${at}.resources.requests[example.com/gpu] Invalid`,
   ],
   [with1({ resources: { limits: { 'hugepages-2Mi': '4Mi' } } }), `${at}.resources Forbidden`],
-  [with1({ resources: { claims: [{ name: 'gpu' }] } }), `${at}.resources.claims[0].name NotFound`],
+  [with1({ resources: { claims: [{ name: 'gpu' }] } }), `${at}.resources.claims[0] NotFound`],
   [with1({ volumeMounts: [{ name: 'nope', mountPath: '/x' }] }), `${at}.volumeMounts[0].name NotFound`],
-  [with1({ volumeMounts: [{ mountPath: '/x' }] }), `${at}.volumeMounts[0].name Required`],
+  [
+    with1({ volumeMounts: [{ mountPath: '/x' }] }),
+    `${at}.volumeMounts[0].name Required`,
+    `${at}.volumeMounts[0].name NotFound`,
+  ],
   [
     { spec: { volumes: [{ name: 'v' }], containers: [{ ...container, volumeMounts: [{ name: 'v' }] }] } },
     `${at}.volumeMounts[0].mountPath Required`,
@@ -163,7 +169,7 @@ check('bad containers of a pod are named', Pod, samples.pod, [
         containers: [{ ...container, volumeMounts: [{ name: 'v', mountPath: '/a', subPath: '../x' }] }],
       },
     },
-    `${at}.volumeMounts[0].subPath Invalid`,
+    `${at}.volumeMounts.subPath Invalid`,
   ],
   [
     {
@@ -172,7 +178,7 @@ check('bad containers of a pod are named', Pod, samples.pod, [
         containers: [{ ...container, volumeMounts: [{ name: 'v', mountPath: '/a', subPath: '/x' }] }],
       },
     },
-    `${at}.volumeMounts[0].subPath Invalid`,
+    `${at}.volumeMounts.subPath Invalid`,
   ],
   [
     {
@@ -183,7 +189,7 @@ check('bad containers of a pod are named', Pod, samples.pod, [
         ],
       },
     },
-    `${at}.volumeMounts[0].mountPropagation Forbidden`,
+    `${at}.volumeMounts.mountPropagation Forbidden`,
   ],
   [with1({ livenessProbe: {} }), `${at}.livenessProbe Required`],
   [with1({ livenessProbe: { exec: { command: [] } } }), `${at}.livenessProbe.exec.command Required`],
@@ -208,7 +214,7 @@ check('bad containers of a pod are named', Pod, samples.pod, [
   [with1({ readinessProbe: { grpc: { port: 0 } } }), `${at}.readinessProbe.grpc.port Invalid`],
   [
     with1({ readinessProbe: { httpGet: { port: 80, httpHeaders: [{ name: 'X Y', value: '' }] } } }),
-    `${at}.readinessProbe.httpGet.httpHeaders[0].name Invalid`,
+    `${at}.readinessProbe.httpGet.httpHeaders Invalid`,
   ],
   [with1({ lifecycle: { postStart: {} } }), `${at}.lifecycle.postStart Required`],
   [with1({ lifecycle: { preStop: { sleep: { seconds: 100 } } } }), `${at}.lifecycle.preStop.sleep Invalid`],
@@ -229,7 +235,7 @@ check('bad containers of a pod are named', Pod, samples.pod, [
   ],
   [
     with1({ resizePolicy: [{ resourceName: 'disk', restartPolicy: 'NotRequired' }] }),
-    `${at}.resizePolicy[0] NotSupported`,
+    `${at}.resizePolicy NotSupported`,
   ],
   [
     { spec: { initContainers: [{ name: 'i', image: 'a', livenessProbe: { tcpSocket: { port: 1 } } }] } },
@@ -249,8 +255,7 @@ check('bad volumes of a pod are named', Pod, samples.pod, [
   [{ spec: { volumes: [{ name: 'A' }] } }, 'spec.volumes[0].name Invalid'],
   [{ spec: { volumes: [{ name: 'a' }, { name: 'a' }] } }, 'spec.volumes[1].name Duplicate'],
   [volume({ emptyDir: {}, hostPath: { path: '/' } }), 'spec.volumes[0].hostPath Forbidden'],
-  [volume({ emptyDir: { medium: 'Disk' } }), 'spec.volumes[0].emptyDir.medium NotSupported'],
-  [volume({ emptyDir: { sizeLimit: '-1' } }), 'spec.volumes[0].emptyDir.sizeLimit Invalid'],
+  [volume({ emptyDir: { sizeLimit: '-1' } }), 'spec.volumes[0].emptyDir.sizeLimit Forbidden'],
   [volume({ hostPath: {} }), 'spec.volumes[0].hostPath.path Required'],
   [volume({ hostPath: { path: '/a/../b' } }), 'spec.volumes[0].hostPath.path Invalid'],
   [volume({ hostPath: { path: '/a', type: 'Pipe' } }), 'spec.volumes[0].hostPath.type NotSupported'],
@@ -262,19 +267,18 @@ check('bad volumes of a pod are named', Pod, samples.pod, [
     'spec.volumes[0].configMap.items[0].path Invalid',
   ],
   [volume({ configMap: { name: 'c', items: [{ key: 'k' }] } }), 'spec.volumes[0].configMap.items[0].path Required'],
-  [volume({ downwardAPI: { items: [{ path: 'a' }] } }), 'spec.volumes[0].downwardAPI[0].fieldRef Required'],
+  [volume({ downwardAPI: { items: [{ path: 'a' }] } }), 'spec.volumes[0].downwardAPI Required'],
   [
     volume({ downwardAPI: { items: [{ path: 'a', resourceFieldRef: { resource: 'limits.cpu' } }] } }),
-    'spec.volumes[0].downwardAPI[0].resourceFieldRef.containerName Required',
+    'spec.volumes[0].downwardAPI.resourceFieldRef.containerName Required',
   ],
-  [volume({ projected: { sources: [{}] } }), 'spec.volumes[0].projected.sources[0] Required'],
   [
     volume({ projected: { sources: [{ serviceAccountToken: { path: 't', expirationSeconds: 1 } }] } }),
     'spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds Invalid',
   ],
   [volume({ persistentVolumeClaim: {} }), 'spec.volumes[0].persistentVolumeClaim.claimName Required'],
   [volume({ nfs: { server: 'a', path: 'b' } }), 'spec.volumes[0].nfs.path Invalid'],
-  [volume({ csi: {} }), 'spec.volumes[0].csi.driver Required'],
+  [volume({ csi: {} }), 'spec.volumes[0].csi.driver Required', 'spec.volumes[0].csi.driver Invalid'],
   [
     volume({ ephemeral: { volumeClaimTemplate: { spec: { accessModes: ['ReadWriteOnce'] } } } }),
     'spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources[storage] Required',
@@ -308,11 +312,10 @@ check('bad fields of a pod are named', Pod, samples.pod, [
   [{ spec: { subdomain: '-' } }, 'spec.subdomain Invalid'],
   [{ spec: { activeDeadlineSeconds: 0 } }, 'spec.activeDeadlineSeconds Invalid'],
   [{ spec: { hostAliases: [{ ip: 'x', hostnames: ['a'] }] } }, 'spec.hostAliases[0].ip Invalid'],
-  [{ spec: { hostAliases: [{ ip: '1.2.3.4', hostnames: ['A'] }] } }, 'spec.hostAliases[0].hostnames Invalid'],
-  [{ spec: { imagePullSecrets: [{}] } }, 'spec.imagePullSecrets[0].name Required'],
+  [{ spec: { hostAliases: [{ ip: '1.2.3.4', hostnames: ['A'] }] } }, 'spec.hostAliases[0].hostnames[0] Invalid'],
   [{ spec: { priorityClassName: 'A' } }, 'spec.priorityClassName Invalid'],
   [{ spec: { preemptionPolicy: 'Always' } }, 'spec.preemptionPolicy NotSupported'],
-  [{ spec: { os: { name: 'plan9' } } }, 'spec.os.name NotSupported'],
+  [{ spec: { os: { name: 'plan9' } } }, 'spec.os NotSupported'],
   [{ spec: { readinessGates: [{ conditionType: 'a b' }] } }, 'spec.readinessGates[0].conditionType Invalid'],
   [{ spec: { schedulingGates: [{ name: 'a' }, { name: 'a' }] } }, 'spec.schedulingGates[1] Duplicate'],
   [{ spec: { schedulingGates: [{ name: 'a' }], nodeName: 'n1' } }, 'spec.nodeName Forbidden'],
@@ -327,7 +330,7 @@ check('bad fields of a pod are named', Pod, samples.pod, [
         securityContext: {
           sysctls: [
             { name: 'a.b', value: '1' },
-            { name: 'a/b', value: '2' },
+            { name: 'a.b', value: '2' },
           ],
         },
       },
@@ -335,8 +338,11 @@ check('bad fields of a pod are named', Pod, samples.pod, [
     'spec.securityContext.sysctls[1].name Duplicate',
   ],
   [{ spec: { shareProcessNamespace: true, hostPID: true } }, 'spec.securityContext.shareProcessNamespace Invalid'],
-  [{ spec: { overhead: { cpu: '-1' } } }, 'spec.overhead[cpu] Invalid'],
-  [{ spec: { resources: { limits: { 'ephemeral-storage': '1Gi' } } } }, 'spec.resources NotSupported'],
+  [{ spec: { overhead: { cpu: '-1' } } }, 'spec.overhead.limits[cpu] Invalid'],
+  [
+    { spec: { resources: { limits: { 'ephemeral-storage': '1Gi' } } } },
+    'spec.resources.limits[ephemeral-storage] NotSupported',
+  ],
   [{ spec: { resourceClaims: [{ name: 'a' }] } }, 'spec.resourceClaims[0] Invalid'],
   [tolerate({ key: 'a b', operator: 'Exists' }), 'spec.tolerations[0].key Invalid'],
   [tolerate({ operator: 'Equal' }), 'spec.tolerations[0].operator Invalid'],
@@ -360,6 +366,8 @@ check('bad fields of a pod are named', Pod, samples.pod, [
   [
     { spec: { affinity: { podAffinity: { [hard]: [{ labelSelector: {} }] } } } },
     `spec.affinity.podAffinity.${hard}[0].topologyKey Required`,
+    `spec.affinity.podAffinity.${hard}[0].topologyKey Invalid`,
+    `spec.affinity.podAffinity.${hard}[0].topologyKey Invalid`,
   ],
   [
     { spec: { affinity: { podAntiAffinity: { [soft]: [{ weight: 101, podAffinityTerm: { topologyKey: 'a' } }] } } } },

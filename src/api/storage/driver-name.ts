@@ -6,8 +6,8 @@ const lengthMax = 63;
 
 /** The name of a storage driver. Source: kubernetes pkg/apis/core/validation (ValidateCSIDriverName). */
 export function driverNameErrors(field: string, name = ''): FieldError[] {
-  if (name === '') return [required(field)];
   return [
+    ...(name === '' ? [required(field)] : []),
     ...(name.length > lengthMax ? [tooLong(field, lengthMax)] : []),
     ...dns1123SubdomainComplaints(name.toLowerCase()).map((complaint) => invalid(field, name, complaint)),
   ];

@@ -26,7 +26,7 @@ check('bad storage drivers are named', CSIDriver, storageDriver, [
   ],
 ]);
 check('bad storage nodes are named', CSINode, node, [
-  [{ spec: { drivers: [{ ...driver, name: '' }] } }, 'spec.drivers[0].name Required'],
+  [{ spec: { drivers: [{ ...driver, name: '' }] } }, 'spec.drivers[0].name Required', 'spec.drivers[0].name Invalid'],
   [{ spec: { drivers: [{ ...driver, nodeID: '' }] } }, 'spec.drivers[0].nodeID Required'],
   [{ spec: { drivers: [{ ...driver, nodeID: 'x'.repeat(257) }] } }, 'spec.drivers[0].nodeID Invalid'],
   [{ spec: { drivers: [{ ...driver, allocatable: { count: -1 } }] } }, 'spec.drivers[0].allocatable.count Invalid'],
@@ -34,7 +34,7 @@ check('bad storage nodes are named', CSINode, node, [
   [{ spec: { drivers: [driver, driver] } }, 'spec.drivers[1].name Duplicate'],
 ]);
 check('bad attachments of volumes are named', VolumeAttachment, attachment, [
-  [{ spec: { attacher: null } }, 'spec.attacher Required'],
+  [{ spec: { attacher: null } }, 'spec.attacher Required', 'spec.attacher Invalid'],
   [{ spec: { nodeName: null } }, 'spec.nodeName Invalid'],
   [{ spec: { source: null } }, 'spec.source Required'],
   [{ spec: { source: { persistentVolumeName: '' } } }, 'spec.source.persistentVolumeName Required'],

@@ -15,13 +15,10 @@ const short = (type: FieldErrorType) => type.replace('FieldValue', '');
 export function check(title: string, kind: Kind, sample: object, cases: readonly Case[]): void {
   test(title, () => {
     assert.deepEqual(kind.validate?.(created(kind, sample)) ?? [], [], 'the sample itself');
-    for (const [change, ...expected] of cases) {
+    const found = cases.map(([change]) => {
       const errors = kind.validate?.(created(kind, applyMergePatch(sample, change))) ?? [];
-      assert.deepEqual(
-        errors.map(({ type, field }) => `${field} ${short(type)}`),
-        expected,
-        JSON.stringify(change),
-      );
-    }
+      return [change, ...errors.map(({ type, field }) => `${field} ${short(type)}`)];
+    });
+    assert.deepEqual(found, cases);
   });
 }

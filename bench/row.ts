@@ -7,6 +7,8 @@ export interface Row {
   readonly unit: string;
   /** What docs/performance.md promises; absent where the figure is only kept in sight. */
   readonly budget?: number;
+  /** The best that another project publishes of itself, on a machine of its own. */
+  readonly peer?: number;
   /** How many measurements the value comes from. */
   readonly samples: number;
 }

@@ -38,9 +38,13 @@ if (selected.length === 0) {
 
 const number = (value: number) =>
   Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3);
+const optional = (value: number | undefined) => (value === undefined ? '–' : number(value));
+const nameWidth = Math.max(...selected.flatMap(({ names }) => names.map(({ length }) => length))) + 2;
 const rows: Row[] = [];
 if (!json)
-  console.log(`${'name'.padEnd(38)}${'value'.padStart(12)}  ${'unit'.padEnd(14)}${'budget'.padStart(10)}  samples`);
+  console.log(
+    `${'name'.padEnd(nameWidth)}${'value'.padStart(12)}  ${'unit'.padEnd(14)}${'budget'.padStart(10)}   ${'peer'.padStart(8)}  samples`,
+  );
 let failed = false;
 for (const benchmark of selected) {
   const measured = await benchmark.run().catch((error: unknown) => {
@@ -54,7 +58,7 @@ for (const benchmark of selected) {
     const ok = meets(row);
     const mark = ok === undefined ? ' ' : ok ? styleText('green', '✔') : styleText('red', '✗');
     console.log(
-      `${row.name.padEnd(38)}${number(row.value).padStart(12)}  ${row.unit.padEnd(14)}${(row.budget === undefined ? '–' : number(row.budget)).padStart(10)} ${mark} ${row.samples}`,
+      `${row.name.padEnd(nameWidth)}${number(row.value).padStart(12)}  ${row.unit.padEnd(14)}${optional(row.budget).padStart(10)} ${mark} ${optional(row.peer).padStart(8)}  ${row.samples}`,
     );
   }
 }

@@ -7,6 +7,7 @@ import {
   type FilterPlugin,
   type Profile,
   type Refusal,
+  type RowPass,
   type ScorePlugin,
 } from './plugin.ts';
 import { isBefore, RowHeap, type RowOrder } from './row-heap.ts';
@@ -245,13 +246,91 @@ export class Evaluation implements Disposable {
     this.#fitting = 0;
     for (const score of this.#normalized) score.scored = 0;
     this.#refusedBy.fill(noNode);
-    for (let row = 0; row < table.rowEnd; row++) {
-      this.#judge(row, true);
-      if (this.#refusedBy[row] === fits) this.#enter(row, false);
-    }
-    for (const { heap } of this.#groups) heap.heapify();
+    this.#judgeAll();
+    for (const { heap } of this.#groups) heap.disorder();
     this.#epoch = table.epoch;
     this.#cursor = table.log.end;
+  }
+
+  /** What `#judge()` and `#enter()` do row by row, for all rows at once and column by column. */
+  #judgeAll(): void {
+    const table = this.#table;
+    const end = table.rowEnd;
+    const refused = this.#refusedBy;
+    for (let row = 0; row < end; row++) refused[row] = table.present[row] === 1 ? fits : noNode;
+    const pass: RowPass = { table, end, refused };
+    this.#nodeRefusal.fill(noNode);
+    // A filter that reads the node alone is asked about rows that another has refused for their use, too.
+    const byNode = { ...pass, refused: refused.slice(0, end) };
+    for (const [index, { plugin, state }] of this.#filters.entries()) {
+      if (plugin.reads === 'use') this.#filterRows(plugin, state, pass, index + 1);
+      else {
+        this.#filterRows(plugin, state, byNode, index + 1);
+        for (let row = 0; row < end; row++) {
+          if (byNode.refused[row] !== index + 1) continue;
+          this.#nodeRefusal[row] = index;
+          if (refused[row] === fits) refused[row] = index + 1;
+        }
+      }
+    }
+    for (const { plugin, state, raw } of this.#normalized) {
+      raw.fill(0);
+      this.#scoreRows(plugin, state, byNode, 1, raw);
+    }
+    this.#groupOf.fill(this.#domains.length === 0 ? this.#group([]) : -1);
+    if (this.#domains.length > 0) {
+      for (let row = 0; row < end; row++) {
+        if (refused[row] !== fits) continue;
+        this.#assignGroup(row, this.#view.at(row));
+        if (this.#groupOf[row] === -1) refused[row] = outsideDomains;
+      }
+    }
+    this.#rankAll(pass);
+    const groups = this.#groups;
+    const groupOf = this.#groupOf;
+    for (let row = 0; row < end; row++) {
+      if (refused[row] !== fits) continue;
+      const group = groups[groupOf[row]!]!; // set for every row that fits
+      this.#fitting++;
+      if (this.#normalized.length > 0) this.#countRaw(group, row, 1);
+      group.heap.append(row);
+    }
+  }
+
+  #filterRows(plugin: FilterPlugin, state: unknown, pass: RowPass, mark: number): void {
+    if (plugin.filterRows !== undefined) return plugin.filterRows(state, pass, mark);
+    const { end, refused } = pass;
+    for (let row = 0; row < end; row++) {
+      if (refused[row] === fits && !plugin.filter(state, this.#view.at(row))) refused[row] = mark;
+    }
+  }
+
+  #scoreRows(
+    plugin: ScorePlugin,
+    state: unknown,
+    pass: RowPass,
+    weight: number,
+    totals: Float64Array | Int32Array,
+  ): void {
+    if (plugin.scoreRows !== undefined) return plugin.scoreRows(state, pass, weight, totals);
+    const { end, refused } = pass;
+    for (let row = 0; row < end; row++) {
+      if (refused[row] === fits) totals[row]! += weight * plugin.score(state, this.#view.at(row));
+    }
+  }
+
+  /** `#rank()` of every row that fits. */
+  #rankAll(pass: RowPass): void {
+    const { end, refused, table } = pass;
+    const totals = this.#order.score;
+    for (const { plugin, state, weight } of this.#scores) this.#scoreRows(plugin, state, pass, weight, totals);
+    const used = table.used[resource.pods]!; // every resource has its column
+    for (let row = 0; row < end; row++) {
+      if (refused[row] !== fits) continue;
+      let total = totals[row]!;
+      for (const score of this.#normalized) total += normalizedScore(score, row);
+      totals[row] = this.#withTie(total, used[row]!);
+    }
   }
 
   #newOrder(size: number): RowOrder {
@@ -266,7 +345,7 @@ export class Evaluation implements Disposable {
     if (wasFitting && (nodeChanged || this.#rawFollowsUse)) {
       this.#leave(row); // its group or raw scores may become others
       this.#judge(row, nodeChanged);
-      if (this.#refusedBy[row] === fits) this.#enter(row, true);
+      if (this.#refusedBy[row] === fits) this.#enter(row);
       return;
     }
     this.#judge(row, nodeChanged);
@@ -274,7 +353,7 @@ export class Evaluation implements Disposable {
     if (isFitting && wasFitting) {
       this.#order.score[row] = this.#rank(row);
       this.#groups[this.#groupOf[row] ?? 0]?.heap.update(row);
-    } else if (isFitting) this.#enter(row, true);
+    } else if (isFitting) this.#enter(row);
     else if (wasFitting) this.#leave(row);
   }
 
@@ -334,15 +413,13 @@ export class Evaluation implements Disposable {
     return id;
   }
 
-  #enter(row: number, ordered: boolean): void {
+  #enter(row: number): void {
     this.#fitting++;
-    if (this.#groups.length === 0) this.#group([]);
     const group = this.#groups[this.#groupOf[row] ?? 0];
     if (group === undefined) return;
     this.#countRaw(group, row, 1);
     this.#order.score[row] = this.#rank(row);
-    if (ordered) group.heap.add(row);
-    else group.heap.append(row);
+    group.heap.add(row);
   }
 
   #leave(row: number): void {
@@ -369,8 +446,12 @@ export class Evaluation implements Disposable {
     let total = 0;
     for (const { plugin, state, weight } of this.#scores) total += weight * plugin.score(state, view);
     for (const score of this.#normalized) total += normalizedScore(score, row);
+    return this.#withTie(total, view.used(resource.pods));
+  }
+
+  #withTie(total: number, podsUsed: number): number {
     if (this.#tieBreak === 'seed') return total * scoreUnit;
-    const pods = Math.min(view.used(resource.pods), scoreUnit - 1);
+    const pods = Math.min(podsUsed, scoreUnit - 1);
     return total * scoreUnit + (this.#tieBreak === 'more-pods' ? pods : scoreUnit - 1 - pods);
   }
 
@@ -394,7 +475,7 @@ export class Evaluation implements Disposable {
     if (!outdated) return;
     for (const { heap } of this.#groups) {
       for (const row of heap.rows()) this.#order.score[row] = this.#rank(row);
-      heap.heapify();
+      heap.disorder();
     }
   }
 

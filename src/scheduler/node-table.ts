@@ -381,6 +381,13 @@ export class NodeTable {
     return (this.allocatable[id]?.[row] ?? 0) - (this.used[id]?.[row] ?? 0);
   }
 
+  /** By row: use of cpu or memory with nominal amounts for containers without requests; plain use of others. */
+  nominalUse(id: number): Float64Array {
+    if (id === resource.cpu) return this.nominalCpu;
+    if (id === resource.memory) return this.nominalMemory;
+    return this.used[id]!; // every resource has its column
+  }
+
   vectorOf(signature: Signature): RequestVector {
     let vector = this.#vectors.get(signature);
     if (vector === undefined) {

@@ -1,6 +1,5 @@
 import type { HostPort } from './demand.ts';
 import type { NodeTable, Occupant } from './node-table.ts';
-import { resource } from './node-table.ts';
 import type { Taint } from './taints.ts';
 
 /**
@@ -56,9 +55,7 @@ export class NodeView {
 
   /** Use of cpu or memory with nominal amounts for containers without requests; plain use of other resources. */
   nominallyUsed(id: number): number {
-    if (id === resource.cpu) return this.table.nominalCpu[this.row] ?? 0;
-    if (id === resource.memory) return this.table.nominalMemory[this.row] ?? 0;
-    return this.used(id);
+    return this.table.nominalUse(id)[this.row] ?? 0;
   }
 
   /** What takes room there, suspended ones included: mind `counts`. */

@@ -10,10 +10,14 @@ export interface RowOrder {
   readonly nameOf: (row: number) => string;
 }
 
-/** A binary heap of table rows, best on top, whose rows can change their score in place. */
+/**
+ * A binary heap of table rows, best on top, whose rows can change their score in place. It is put in order only when
+ * it is asked for the best a second time: most demands are seen once.
+ */
 export class RowHeap {
   readonly #order: RowOrder;
   readonly #rows: number[] = [];
+  #state: 'ordered' | 'never-asked' | 'asked-once' = 'ordered';
 
   constructor(order: RowOrder) {
     this.#order = order;
@@ -25,6 +29,15 @@ export class RowHeap {
 
   /** The best row, or -1. */
   get top(): number {
+    switch (this.#state) {
+      case 'ordered':
+        break;
+      case 'never-asked':
+        this.#state = 'asked-once';
+        return this.#best();
+      case 'asked-once':
+        this.#heapify();
+    }
     return this.#rows[0] ?? -1;
   }
 
@@ -37,17 +50,33 @@ export class RowHeap {
     return this.#rows;
   }
 
-  /** Adds without ordering; `heapify()` must follow. For filling a heap in one go. */
+  /** Adds without ordering; `disorder()` must follow. For filling a heap in one go. */
   append(row: number): void {
     this.#order.position[row] = this.#rows.length;
     this.#rows.push(row);
   }
 
-  heapify(): void {
+  /** Says that rows were appended, or scores changed without `update()`. */
+  disorder(): void {
+    this.#state = 'never-asked';
+  }
+
+  #best(): number {
+    let best = this.#rows[0] ?? -1;
+    for (let at = 1; at < this.#rows.length; at++) {
+      const row = this.#rows[at] ?? 0;
+      if (this.#before(row, best)) best = row;
+    }
+    return best;
+  }
+
+  #heapify(): void {
+    this.#state = 'ordered';
     for (let at = (this.#rows.length >> 1) - 1; at >= 0; at--) this.#down(at, this.#rows[at] ?? 0);
   }
 
   add(row: number): void {
+    if (this.#state !== 'ordered') return this.append(row);
     this.#rows.push(row);
     this.#up(this.#rows.length - 1, row);
   }
@@ -67,7 +96,10 @@ export class RowHeap {
   }
 
   #place(at: number, row: number): void {
-    if (at > 0 && this.#before(row, this.#rows[(at - 1) >> 1] ?? 0)) this.#up(at, row);
+    if (this.#state !== 'ordered') {
+      this.#rows[at] = row;
+      this.#order.position[row] = at;
+    } else if (at > 0 && this.#before(row, this.#rows[(at - 1) >> 1] ?? 0)) this.#up(at, row);
     else this.#down(at, row);
   }
 

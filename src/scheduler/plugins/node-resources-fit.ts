@@ -40,6 +40,16 @@ export const nodeResourcesFitBut = ({ names, groups }: IgnoredResources = { name
       }
       return true;
     },
+    filterRows({ resources, amounts }, { table, end, refused }, mark) {
+      for (let index = 0; index < resources.length; index++) {
+        const id = resources[index] ?? 0;
+        const [allocatable, used, amount] = [table.allocatable[id], table.used[id], amounts[index] ?? 0];
+        if (allocatable === undefined || used === undefined) continue; // every resource has its columns
+        for (let row = 0; row < end; row++) {
+          if (refused[row] === 0 && amount > allocatable[row]! - used[row]!) refused[row] = mark; // columns reach to `end`
+        }
+      }
+    },
     refusals: ({ resources, amounts, table }, node) =>
       resources.flatMap((id, index) => shortage(table, node, id, amounts[index] ?? 0)),
   }) satisfies FilterPlugin<Requests>;

@@ -34,6 +34,10 @@ export function nodeResourcesScore(strategy: ScoringStrategy): ScorePlugin<Asked
   const scorer = scorerOf(strategy);
   const isRatio = strategy.type === 'RequestedToCapacityRatio';
   const weightOf = strategy.resources ?? { cpu: 1, memory: 1 };
+  const mean = (sum: number, weightSum: number) => {
+    if (weightSum === 0) return 0;
+    return isRatio ? Math.round(sum / weightSum) : Math.floor(sum / weightSum);
+  };
   return {
     name: 'NodeResourcesFit',
     reads: 'use',
@@ -51,8 +55,28 @@ export function nodeResourcesScore(strategy: ScoringStrategy): ScorePlugin<Asked
         sum += weight * score;
         weightSum += weight;
       }
-      if (weightSum === 0) return 0;
-      return isRatio ? Math.round(sum / weightSum) : Math.floor(sum / weightSum);
+      return mean(sum, weightSum);
+    },
+    scoreRows({ resources, weights, amounts }, { table, end, refused }, weight, totals) {
+      const columns = resources.map((id, index) => ({
+        capacity: table.allocatable[id]!, // every resource has its columns, and they reach to `end`
+        used: table.nominalUse(id),
+        amount: amounts[index] ?? 0,
+        weight: weights[index] ?? 0,
+      }));
+      for (let row = 0; row < end; row++) {
+        if (refused[row] !== 0) continue;
+        let [sum, weightSum] = [0, 0];
+        for (const column of columns) {
+          const capacity = column.capacity[row]!;
+          if (capacity === 0) continue;
+          const score = scorer(column.used[row]! + column.amount, capacity);
+          if (score === 0 && isRatio) continue;
+          sum += column.weight * score;
+          weightSum += column.weight;
+        }
+        totals[row]! += weight * mean(sum, weightSum);
+      }
     },
   };
 }
@@ -114,24 +138,64 @@ export function nodeResourcesBalancedOver(names: readonly string[] = ['cpu', 'me
       return { resources: names.map((name) => table.resourceId(name)), amounts };
     },
     score({ resources, amounts }, node) {
-      let [count, sum, squares, lowest, highest] = [0, 0, 0, 1, 0];
+      const shares = new Shares();
       for (let index = 0; index < resources.length; index++) {
         const id = resources[index] ?? 0;
-        const capacity = node.allocatable(id);
-        if (capacity === 0 && id !== resource.cpu && id !== resource.memory) continue; // the node has none of it
-        const share = capacity === 0 ? 1 : Math.min(1, (node.used(id) + (amounts[index] ?? 0)) / capacity);
-        count++;
-        sum += share;
-        squares += share * share;
-        lowest = Math.min(lowest, share);
-        highest = Math.max(highest, share);
+        shares.add(id, node.used(id) + (amounts[index] ?? 0), node.allocatable(id));
       }
-      if (count < 2) return scoreMax;
-      // Of two shares it is half their difference: without a root, and without its errors.
-      if (count === 2) return Math.floor((1 - (highest - lowest) / 2) * scoreMax);
-      return Math.floor((1 - Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2))) * scoreMax);
+      return shares.balance;
+    },
+    scoreRows({ resources, amounts }, { table, end, refused }, weight, totals) {
+      const columns = resources.map((id, index) => ({
+        id,
+        capacity: table.allocatable[id]!, // every resource has its columns, and they reach to `end`
+        used: table.used[id]!,
+        amount: amounts[index] ?? 0,
+      }));
+      const shares = new Shares();
+      for (let row = 0; row < end; row++) {
+        if (refused[row] !== 0) continue;
+        shares.clear();
+        for (const { id, used, amount, capacity } of columns) shares.add(id, used[row]! + amount, capacity[row]!);
+        totals[row]! += weight * shares.balance;
+      }
     },
   };
+}
+
+/** What a node's resources would be in use to, as shares of 1. */
+class Shares {
+  #count = 0;
+  #sum = 0;
+  #squares = 0;
+  #lowest = 1;
+  #highest = 0;
+
+  clear(): void {
+    this.#count = 0;
+    this.#sum = 0;
+    this.#squares = 0;
+    this.#lowest = 1;
+    this.#highest = 0;
+  }
+
+  add(id: number, used: number, capacity: number): void {
+    if (capacity === 0 && id !== resource.cpu && id !== resource.memory) return; // the node has none of it
+    const share = capacity === 0 ? 1 : Math.min(1, used / capacity);
+    this.#count++;
+    this.#sum += share;
+    this.#squares += share * share;
+    if (share < this.#lowest) this.#lowest = share;
+    if (share > this.#highest) this.#highest = share;
+  }
+
+  get balance(): number {
+    if (this.#count < 2) return scoreMax;
+    // Of two shares it is half their difference: without a root, and without its errors.
+    if (this.#count === 2) return Math.floor((1 - (this.#highest - this.#lowest) / 2) * scoreMax);
+    const variance = this.#squares / this.#count - (this.#sum / this.#count) ** 2;
+    return Math.floor((1 - Math.sqrt(Math.max(0, variance))) * scoreMax);
+  }
 }
 
 interface Balanced {

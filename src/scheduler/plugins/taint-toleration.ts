@@ -17,6 +17,11 @@ export const taintToleration = {
   reads: 'node',
   preFilter: ({ tolerations }) => ({ tolerations, known: [] }),
   filter: (state, node) => offending(state, node.taintList, node.table).length === 0,
+  filterRows(state, { table, end, refused }, mark) {
+    for (let row = 0; row < end; row++) {
+      if (refused[row] === 0 && offending(state, table.taintList[row] ?? 0, table).length > 0) refused[row] = mark;
+    }
+  },
   refusals: (state, node) =>
     offending(state, node.taintList, node.table)
       .slice(0, 1)
@@ -43,6 +48,18 @@ export const taintTolerationScore = {
     ),
     known: [],
   }),
-  score: ({ tolerations, known }, node) =>
-    (known[node.taintList] ??= untolerated(node.taints, tolerations, 'PreferNoSchedule').length),
+  score: ({ tolerations, known }, node) => intolerable(known, tolerations, node.table, node.taintList),
+  scoreRows({ tolerations, known }, { table, end, refused }, weight, totals) {
+    for (let row = 0; row < end; row++) {
+      if (refused[row] !== 0) continue;
+      totals[row]! += weight * intolerable(known, tolerations, table, table.taintList[row] ?? 0); // it reaches to `end`
+    }
+  },
 } satisfies ScorePlugin<ByTaints<number>>;
+
+const intolerable = (
+  known: (number | undefined)[],
+  tolerations: readonly Toleration[],
+  { taintLists }: NodeTable,
+  list: number,
+) => (known[list] ??= untolerated(taintLists.list(list), tolerations, 'PreferNoSchedule').length);

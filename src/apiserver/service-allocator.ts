@@ -1,4 +1,5 @@
 import { Service } from '#api/core/service.ts';
+import { addressErrors } from '#api/core/service-rules.ts';
 import type { Log } from '#lib/log.ts';
 import { invalid, type FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
@@ -49,6 +50,8 @@ export class ServiceAllocator implements WriteHook {
   }
 
   async reserve(object: Service, stored: Service | undefined, signal: AbortSignal): Promise<Reservation> {
+    const errors = addressErrors(object.spec ?? {});
+    if (errors.length > 0) throw refused(object, errors);
     await this.#load(signal);
     const taken: (() => void)[] = [];
     const giveBack = () => {

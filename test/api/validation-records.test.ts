@@ -10,11 +10,22 @@ import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import { applyMergePatch } from '#machinery/patch/merge-patch.ts';
 import { RawApi } from '../support/api.ts';
 import { containerRecords } from './validation-records/containers.ts';
+import { coreRecords } from './validation-records/core.ts';
 import { metadataRecords } from './validation-records/metadata.ts';
 import { podRecords, podUpdateRecords } from './validation-records/pods.ts';
 import { invalidAnswer, type RecordTable, type ValidationRecord } from './validation-records/record.ts';
+import { serviceRecords } from './validation-records/services.ts';
+import { volumeRecords } from './validation-records/volumes.ts';
 
-const tables: readonly RecordTable[] = [...metadataRecords, containerRecords, podRecords, ...podUpdateRecords];
+const tables: readonly RecordTable[] = [
+  ...metadataRecords,
+  containerRecords,
+  podRecords,
+  ...podUpdateRecords,
+  ...serviceRecords,
+  ...coreRecords,
+  ...volumeRecords,
+];
 
 let cluster: TestCluster;
 let api: RawApi;

@@ -6,7 +6,7 @@ import { definition } from '../definitions.ts';
 import { ageColumn, column, nameColumn } from '../rules/columns.ts';
 import { mapField, mapItems, withDefaults } from '../rules/defaulting.ts';
 import { choice, complain, each, optionalText } from '../rules/fields.ts';
-import { endpointIpErrors } from '../rules/ip-rules.ts';
+import { endpointIpErrors, ipErrors } from '../rules/ip-rules.ts';
 import type * as types from './types.generated.ts';
 
 export type Endpoints = types.Endpoints;
@@ -57,9 +57,10 @@ const endpointsShownMax = 3;
 
 function addressErrors(field: string, { ip, hostname, nodeName }: types.EndpointAddress): FieldError[] {
   return [
-    ...endpointIpErrors(`${field}.ip`, ip),
+    ...ipErrors(`${field}.ip`, ip),
     ...optionalText(`${field}.hostname`, hostname, dns1123LabelComplaints),
     ...optionalText(`${field}.nodeName`, nodeName, dns1123SubdomainComplaints),
+    ...endpointIpErrors(`${field}.ip`, ip),
   ];
 }
 

@@ -1,11 +1,12 @@
 import { forbidden } from '#machinery/field-error.ts';
+import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, nameColumn, wide } from '../rules/columns.ts';
 import { mapField, withDefaults } from '../rules/defaulting.ts';
 import { each, sameValue, unique } from '../rules/fields.ts';
-import { cidrErrors } from '../rules/ip-rules.ts';
-import { resourceListErrors } from './resource-rules.ts';
+import { cidrErrors, oneCidrPerFamilyErrors } from '../rules/ip-rules.ts';
+import { amountErrors } from './resource-rules.ts';
 import { taintsErrors } from './scheduling-rules.ts';
 import type * as types from './types.generated.ts';
 
@@ -32,10 +33,12 @@ export const Node: Kind<Node> = {
   /** Source: kubernetes pkg/apis/core/validation (ValidateNode). */
   validate({ spec, status }) {
     return [
-      ...taintsErrors('spec.taints', spec.taints),
+      // Upstream names taints as part of the metadata.
+      ...taintsErrors('metadata.taints', spec.taints),
+      ...offeredErrors('status.capacity', status?.capacity),
+      ...offeredErrors('status.allocatable', status?.allocatable),
       ...each('spec.podCIDRs', spec.podCIDRs, (path, cidr) => cidrErrors(path, cidr)),
-      ...resourceListErrors('status.capacity', status?.capacity, anyName),
-      ...resourceListErrors('status.allocatable', status?.allocatable, anyName),
+      ...oneCidrPerFamilyErrors('spec.podCIDRs', spec.podCIDRs ?? []),
       ...unique(
         status?.addresses,
         ({ type, address }) => `${type}/${address}`,
@@ -94,4 +97,6 @@ const nodeAddress = ({ status }: types.Node, wanted: string) =>
 const orUnknown = (text: string | undefined) => (text === undefined || text === '' ? '<unknown>' : text);
 
 /** A node may offer resources that no container can ask for: pods, volumes. */
-const anyName = () => [];
+function offeredErrors(field: string, list: Readonly<Record<string, string>> | undefined): FieldError[] {
+  return Object.entries(list ?? {}).flatMap(([name, amount]) => amountErrors(`${field}.${name}`, name, amount));
+}

@@ -1,13 +1,10 @@
-import { forbidden } from '#machinery/field-error.ts';
-import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
-import { compareQuantities } from '#machinery/quantity.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, nameColumn, wide } from '../rules/columns.ts';
 import { mapField, withDefaults } from '../rules/defaulting.ts';
-import { sameValue } from '../rules/fields.ts';
 import { formatAccessModes } from './access-modes.ts';
 import { claimSpecErrors } from './persistent-volume-claim-rules.ts';
+import { claimUpdateErrors } from './persistent-volume-claim-update-rules.ts';
 import type * as types from './types.generated.ts';
 
 export type PersistentVolumeClaim = types.PersistentVolumeClaim;
@@ -36,50 +33,7 @@ export const PersistentVolumeClaim: Kind<PersistentVolumeClaim> = {
   },
   prepareForCreate: (claim) => ({ ...claim, status: { phase: 'Pending' } }),
   validate: ({ spec }) => claimSpecErrors('spec', spec),
-  /** Source: kubernetes pkg/apis/core/validation (ValidatePersistentVolumeClaimUpdate). */
-  validateUpdate({ spec }, { spec: stored, status }) {
-    const errors: FieldError[] = [];
-    const { volumeName: _v, resources, volumeAttributesClassName: _a, storageClassName, ...rest } = spec;
-    const {
-      volumeName,
-      resources: oldResources,
-      volumeAttributesClassName: _o,
-      storageClassName: oldClass,
-      ...oldRest
-    } = stored;
-    const classSet = oldClass === undefined || oldClass === storageClassName;
-    const nameKept = (volumeName ?? '') === '' || volumeName === spec.volumeName;
-    const requestsKept = sameValue({ ...resources?.requests, storage: '' }, { ...oldResources?.requests, storage: '' });
-    if (
-      !sameValue(rest, oldRest) ||
-      !classSet ||
-      !nameKept ||
-      !requestsKept ||
-      !sameValue(resources?.limits, oldResources?.limits)
-    ) {
-      errors.push(
-        forbidden(
-          'spec',
-          'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims',
-        ),
-      );
-    }
-    const [before = '0', after = '0'] = [oldResources?.requests?.['storage'], resources?.requests?.['storage']];
-    if (compareQuantities(after, before) !== 0 && status?.phase !== 'Bound') {
-      errors.push(
-        forbidden(
-          'spec',
-          'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims',
-        ),
-      );
-    } else if (
-      compareQuantities(after, before) < 0 &&
-      compareQuantities(after, status?.capacity?.['storage'] ?? before) < 0
-    ) {
-      errors.push(forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity'));
-    }
-    return errors;
-  },
+  validateUpdate: (claim, stored) => claimUpdateErrors(claim, stored),
   columns: [
     nameColumn,
     column('Status', 'Where the claim is in its life.', ({ metadata, status }) =>

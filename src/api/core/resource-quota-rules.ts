@@ -1,8 +1,8 @@
 /** What a ResourceQuota may say. Source: kubernetes pkg/apis/core/validation (ValidateResourceQuotaSpec and around). */
 import { invalid, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
-import { qualifiedNameComplaints } from '#machinery/names.ts';
-import { complain, each } from '../rules/fields.ts';
+import { complain } from '../rules/fields.ts';
+import { resourceNameComplaints } from './resource-names.ts';
 import { amountErrors } from './resource-rules.ts';
 import type * as types from './types.generated.ts';
 
@@ -51,11 +51,10 @@ const contradictions = [
 export function quotaAmountsErrors(field: string, list: Readonly<Record<string, string>> | undefined): FieldError[] {
   return Object.entries(list ?? {}).flatMap(([name, amount]) => {
     const path = `${field}[${name}]`;
-    const unqualified = qualifiedNameComplaints(name);
     const isHugePages = name.startsWith('hugepages-') || name.startsWith('requests.hugepages-');
-    const isUnknown = unqualified.length === 0 && !name.includes('/') && !standard.has(name) && !isHugePages;
+    const isUnknown = !name.includes('/') && !standard.has(name) && !isHugePages;
     return [
-      ...complain(path, name, unqualified),
+      ...complain(path, name, resourceNameComplaints(name)),
       ...(isUnknown ? [invalid(path, name, 'must be a standard resource for quota')] : []),
       ...amountErrors(path, name, amount),
     ];
@@ -72,14 +71,16 @@ export function quotaScopesErrors(
   const expressions = scopeSelector?.matchExpressions ?? [];
   const at = `${field}.scopeSelector.matchExpressions`;
   errors.push(
-    ...each(at, expressions, (item, { scopeName, operator, values = [] }) => [
-      ...scopeErrors(`${at}.scopeName`, scopeName, scopeName, hard),
-      ...operatorErrors(item, scopeName, operator, values),
+    // Upstream does not say which of the expressions is meant.
+    ...expressions.flatMap(({ scopeName, operator, values = [] }) => [
+      ...(limitedWithin.has(scopeName) ? [] : [invalid(`${at}.scopeName`, scopeName, 'unsupported scope')]),
+      ...misappliedErrors(at, scopeSelector, scopeName, hard),
+      ...operatorErrors(at, scopeName, operator, values),
     ]),
     ...contradictionErrors(
       at,
       expressions.map(({ scopeName }) => scopeName),
-      expressions,
+      scopes.length === 0 ? null : scopes,
     ),
   );
   return errors;
@@ -87,16 +88,28 @@ export function quotaScopesErrors(
 
 function scopeErrors(
   field: string,
+  scopes: readonly string[],
+  scope: string,
+  hard: Readonly<Record<string, string>>,
+): FieldError[] {
+  return [
+    ...(limitedWithin.has(scope) ? [] : [invalid(field, scopes, 'unsupported scope')]),
+    ...misappliedErrors(field, scopes, scope, hard),
+  ];
+}
+
+/** An unknown scope goes with everything. */
+function misappliedErrors(
+  field: string,
   value: unknown,
   scope: string,
   hard: Readonly<Record<string, string>>,
 ): FieldError[] {
   const allowed = limitedWithin.get(scope);
-  const names = Object.keys(hard).filter((name) => standard.has(name) && allowed?.has(name) !== true);
-  return [
-    ...(allowed === undefined ? [invalid(field, value, 'unsupported scope')] : []),
-    ...names.map(() => invalid(field, value, 'unsupported scope applied to resource')),
-  ];
+  if (allowed === undefined) return [];
+  return Object.keys(hard)
+    .filter((name) => standard.has(name) && !allowed.has(name))
+    .map(() => invalid(field, value, 'unsupported scope applied to resource'));
 }
 
 function operatorErrors(field: string, scope: string, operator: string, values: readonly string[]): FieldError[] {
@@ -106,7 +119,7 @@ function operatorErrors(field: string, scope: string, operator: string, values: 
       invalid(
         `${field}.operator`,
         operator,
-        "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity",
+        "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity",
       ),
     );
   }

@@ -58,7 +58,8 @@ export function taintsErrors(field: string, taints: readonly types.Taint[] | und
   const seen = new Set<string>();
   return each(field, taints, (path, taint) => {
     const errors = labelKeyErrors(`${path}.key`, taint.key);
-    errors.push(...complain(`${path}.value`, taint.value ?? '', labelValueComplaints(taint.value ?? '')));
+    const complaints = labelValueComplaints(taint.value ?? '');
+    if (complaints.length > 0) errors.push(invalid(`${path}.value`, taint.value, complaints.join(';')));
     if (taint.effect === '') errors.push(required(`${path}.effect`));
     else errors.push(...optionalChoice(`${path}.effect`, taint.effect, effects));
     const identity = `${taint.key}:${taint.effect}`;

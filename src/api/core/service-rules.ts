@@ -9,7 +9,7 @@ import {
   portNumberComplaints,
   qualifiedNameComplaints,
 } from '#machinery/names.ts';
-import { choice, complain, each, optionalChoice, optionalText, sameValue, text, unique } from '../rules/fields.ts';
+import { choice, complain, each, optionalChoice, sameValue, text } from '../rules/fields.ts';
 import { cidrErrors, endpointIpErrors, ipErrors } from '../rules/ip-rules.ts';
 import { portErrors } from './probe-rules.ts';
 import type * as types from './types.generated.ts';
@@ -27,19 +27,26 @@ export function serviceErrors({ spec }: types.Service): FieldError[] {
   const headless = spec.clusterIP === 'None';
   return [
     ...typeErrors(spec, headless),
-    ...portsErrors('spec.ports', spec, headless),
+    ...portsErrors('spec.ports', spec),
     ...labelsErrors('spec.selector', spec.selector),
     ...affinityErrors(spec),
-    ...each('spec.externalIPs', spec.externalIPs, (path, ip) => endpointIpErrors(path, ip)),
-    ...choice('spec.type', spec.type, serviceTypes),
-    ...policyErrors(spec),
-    ...loadBalancerErrors(spec),
     ...addressErrors(spec),
+    ...each('spec.externalIPs', spec.externalIPs, externalIpErrors),
+    ...choice('spec.type', spec.type, serviceTypes),
+    ...nodePortsErrors('spec.ports', spec),
+    ...loadBalancerErrors(spec),
+    ...policyErrors(spec),
   ];
+}
+
+function externalIpErrors(field: string, ip: string): FieldError[] {
+  const errors = ipErrors(field, ip);
+  return errors.length > 0 ? errors : endpointIpErrors(field, ip);
 }
 
 function typeErrors(spec: types.ServiceSpec, headless: boolean): FieldError[] {
   const errors: FieldError[] = [];
+  if ((spec.ports ?? []).length === 0 && !headless && spec.type !== 'ExternalName') errors.push(required('spec.ports'));
   if (spec.type === 'ExternalName') {
     for (const name of ['clusterIPs', 'ipFamilies'] as const) {
       if ((spec[name] ?? []).length > 0)
@@ -48,8 +55,8 @@ function typeErrors(spec: types.ServiceSpec, headless: boolean): FieldError[] {
     if (spec.ipFamilyPolicy !== undefined) {
       errors.push(forbidden('spec.ipFamilyPolicy', 'may not be set for ExternalName services'));
     }
-    const name = spec.externalName ?? '';
-    return [...errors, ...text('spec.externalName', name, () => dns1123SubdomainComplaints(name.replace(/\.$/, '')))];
+    const name = (spec.externalName ?? '').replace(/\.$/, '');
+    return [...errors, ...text('spec.externalName', name, dns1123SubdomainComplaints)];
   }
   if (headless && needsNodePorts(spec)) {
     errors.push(invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${spec.type} services`));
@@ -57,37 +64,47 @@ function typeErrors(spec: types.ServiceSpec, headless: boolean): FieldError[] {
   return errors;
 }
 
-function portsErrors(field: string, spec: types.ServiceSpec, headless: boolean): FieldError[] {
-  const ports = spec.ports ?? [];
-  if (ports.length === 0) return headless || spec.type === 'ExternalName' ? [] : [required(field)];
-  const [pairs, nodePorts] = [new Set<string>(), new Set<string>()];
+function portsErrors(field: string, { ports = [] }: types.ServiceSpec): FieldError[] {
+  const names = new Set<string>();
+  return each(field, ports, (path, port) => {
+    const { name = '' } = port;
+    const errors: FieldError[] = [];
+    if (name !== '') {
+      errors.push(...complain(`${path}.name`, name, dns1123LabelComplaints(name)));
+      if (names.has(name)) errors.push(duplicate(`${path}.name`, name));
+      names.add(name);
+    } else if (ports.length > 1) errors.push(required(`${path}.name`));
+    errors.push(
+      ...complain(`${path}.port`, port.port, portNumberComplaints(port.port)),
+      ...choice(`${path}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']),
+      ...portErrors(`${path}.targetPort`, port.targetPort),
+    );
+    if (port.appProtocol !== undefined) {
+      errors.push(...complain(`${path}.appProtocol`, port.appProtocol, qualifiedNameComplaints(port.appProtocol)));
+    }
+    return errors;
+  });
+}
+
+/** No node port where none is handed out, none twice, and no port of the Service twice. */
+function nodePortsErrors(field: string, { type, ports }: types.ServiceSpec): FieldError[] {
+  const [nodePorts, pairs] = [new Set<string>(), new Set<string>()];
+  const once = (seen: Set<string>, key: string, error: FieldError): FieldError[] => {
+    if (seen.has(key)) return [error];
+    seen.add(key);
+    return [];
+  };
   return [
-    ...each(field, ports, (path, port) => {
-      const { name = '', protocol = '', nodePort = 0 } = port;
-      const errors: FieldError[] = [];
-      if (ports.length > 1 && name === '') errors.push(required(`${path}.name`));
-      else errors.push(...optionalText(`${path}.name`, name, dns1123LabelComplaints));
-      errors.push(...complain(`${path}.port`, port.port, portNumberComplaints(port.port)));
-      errors.push(...choice(`${path}.protocol`, protocol, ['SCTP', 'TCP', 'UDP']));
-      errors.push(...portErrors(`${path}.targetPort`, port.targetPort));
-      errors.push(...optionalText(`${path}.appProtocol`, port.appProtocol, qualifiedNameComplaints));
-      if (nodePort !== 0) {
-        if (!needsNodePorts(spec)) {
-          errors.push(forbidden(`${path}.nodePort`, `may not be used when \`type\` is '${spec.type}'`));
-        } else errors.push(...complain(`${path}.nodePort`, nodePort, portNumberComplaints(nodePort)));
-        const key = `${protocol}/${nodePort}`;
-        if (nodePorts.has(key)) errors.push(duplicate(`${path}.nodePort`, nodePort));
-        nodePorts.add(key);
-      }
-      const pair = `${protocol}/${port.port}`;
-      if (pairs.has(pair)) errors.push(duplicate(path, { protocol, port: port.port }));
-      pairs.add(pair);
-      return errors;
-    }),
-    ...unique(
-      ports,
-      ({ name }) => name,
-      (index) => `${field}[${index}].name`,
+    ...each(field, ports, (path, { nodePort = 0 }) =>
+      type === 'ClusterIP' && nodePort !== 0
+        ? [forbidden(`${path}.nodePort`, "may not be used when `type` is 'ClusterIP'")]
+        : [],
+    ),
+    ...each(field, ports, (path, { protocol = '', nodePort = 0 }) =>
+      nodePort === 0 ? [] : once(nodePorts, `${protocol}/${nodePort}`, duplicate(`${path}.nodePort`, nodePort)),
+    ),
+    ...each(field, ports, (path, { protocol = '', port }) =>
+      once(pairs, `${protocol}/${port}`, duplicate(path, { protocol, port })),
     ),
   ];
 }
@@ -131,72 +148,75 @@ function policyErrors(spec: types.ServiceSpec): FieldError[] {
   errors.push(
     ...optionalChoice('spec.trafficDistribution', spec.trafficDistribution, [
       'PreferClose',
-      'PreferSameNode',
       'PreferSameZone',
+      'PreferSameNode',
     ]),
   );
   return errors;
 }
 
+/** Upstream spells the ranges as Go does. */
 function loadBalancerErrors(spec: types.ServiceSpec): FieldError[] {
-  const errors = each('spec.loadBalancerSourceRanges', spec.loadBalancerSourceRanges, (path, range) =>
-    cidrErrors(path, range.trim()),
-  );
-  errors.push(...optionalText('spec.loadBalancerClass', spec.loadBalancerClass, qualifiedNameComplaints));
-  if (spec.type === 'LoadBalancer') {
-    if (spec.allocateLoadBalancerNodePorts === undefined) errors.push(required('spec.allocateLoadBalancerNodePorts'));
-    return errors;
-  }
-  if ((spec.loadBalancerSourceRanges ?? []).length > 0) {
-    errors.push(forbidden('spec.loadBalancerSourceRanges', "may only be used when `type` is 'LoadBalancer'"));
-  }
-  for (const name of ['loadBalancerClass', 'allocateLoadBalancerNodePorts'] as const) {
-    if (spec[name] !== undefined)
-      errors.push(forbidden(`spec.${name}`, "may only be used when `type` is 'LoadBalancer'"));
-  }
-  return errors;
+  const balanced = spec.type === 'LoadBalancer';
+  const { loadBalancerSourceRanges: ranges = [], loadBalancerClass, allocateLoadBalancerNodePorts: allocate } = spec;
+  const only = (field: string) => forbidden(field, "may only be used when `type` is 'LoadBalancer'");
+  const errors: FieldError[] = [];
+  if (!balanced && ranges.length > 0) errors.push(only('spec.LoadBalancerSourceRanges'));
+  errors.push(...each('spec.LoadBalancerSourceRanges', ranges, (path, range) => cidrErrors(path, range.trim())));
+  if (!balanced && allocate !== undefined) errors.push(only('spec.allocateLoadBalancerNodePorts'));
+  if (balanced && allocate === undefined) errors.push(required('allocateLoadBalancerNodePorts'));
+  if (loadBalancerClass === undefined) return errors;
+  if (!balanced) return [...errors, only('spec.loadBalancerClass')];
+  return [
+    ...errors,
+    ...complain('spec.loadBalancerClass', loadBalancerClass, qualifiedNameComplaints(loadBalancerClass)),
+  ];
 }
 
-/** The addresses a client may ask for; whether they are free is the allocator's business. */
-function addressErrors(spec: types.ServiceSpec): FieldError[] {
+/**
+ * The addresses a client may ask for; whether they are free is the allocator's business, which asks here first.
+ * Source: ValidateServiceClusterIPsRelatedFields.
+ */
+export function addressErrors(spec: types.ServiceSpec): FieldError[] {
   if (spec.type === 'ExternalName') return [];
   const { clusterIP = '', clusterIPs = [], ipFamilies = [] } = spec;
+  const field = 'spec.clusterIPs';
   const errors: FieldError[] = [];
-  if (clusterIPs.length > 0 && clusterIP !== clusterIPs[0]) {
-    errors.push(invalid('spec.clusterIPs', clusterIPs, 'first value must match `clusterIP`'));
-  }
-  if (clusterIPs.length > 2) errors.push(invalid('spec.clusterIPs', clusterIPs, 'may only hold up to 2 values'));
-  if (clusterIPs.includes('None') && clusterIPs.length > 1) {
-    errors.push(invalid('spec.clusterIPs', clusterIPs, "'None' must be the first and only value"));
-  }
+  if (clusterIP === '') {
+    if (clusterIPs.length > 0)
+      errors.push(invalid(field, clusterIPs, 'must be empty when `clusterIP` is not specified'));
+  } else if (clusterIPs.length === 0) errors.push(required(field));
+  else if (clusterIP !== clusterIPs[0]) errors.push(invalid(field, clusterIPs, 'first value must match `clusterIP`'));
+  const families = new Set<string>();
   errors.push(
-    ...each('spec.clusterIPs', clusterIPs, (path, ip) => (ip === 'None' || ip === '' ? [] : ipErrors(path, ip))),
-  );
-  errors.push(
-    ...each('spec.ipFamilies', ipFamilies, (path, family) => optionalChoice(path, family, ['IPv4', 'IPv6'])),
-    ...unique(
-      ipFamilies,
-      (family) => family,
-      (index) => `spec.ipFamilies[${index}]`,
-    ),
+    ...each('spec.ipFamilies', ipFamilies, (path, family) => {
+      const bad = optionalChoice(path, family, ['IPv4', 'IPv6']);
+      if (families.has(family)) bad.push(duplicate(path, family));
+      families.add(family);
+      return bad;
+    }),
     ...optionalChoice('spec.ipFamilyPolicy', spec.ipFamilyPolicy, [
-      'SingleStack',
       'PreferDualStack',
       'RequireDualStack',
+      'SingleStack',
     ]),
   );
+  const addresses = each(field, clusterIPs, (path, ip, index) => {
+    if (index > 0 || ip !== 'None') return ipErrors(path, ip);
+    return clusterIPs.length === 1 ? [] : [invalid(field, clusterIPs, "'None' must be the first and only value")];
+  });
+  errors.push(...addresses);
+  if (clusterIPs.length > 2) errors.push(invalid(field, clusterIPs, 'may only hold up to 2 values'));
+  if (addresses.length > 0) return errors;
+  if (clusterIPs.length > 1 && new Set(clusterIPs.map((ip) => isIP(ip))).size === 1) {
+    errors.push(invalid(field, clusterIPs, 'may specify no more than one IP for each IP family'));
+  }
   for (const [index, ip] of clusterIPs.entries()) {
-    const family = ipFamilies[index];
-    const version = isIP(ip);
-    if (version !== 0 && family !== undefined && family !== `IPv${version}`) {
-      errors.push(
-        invalid(
-          `spec.clusterIPs[${index}]`,
-          ip,
-          `expected an ${family} value as indicated by \`ipFamilies[${index}]\``,
-        ),
-      );
-    }
+    const [family, other] = [ipFamilies[index], isIP(ip) === 4 ? 'IPv6' : 'IPv4'];
+    if (isIP(ip) === 0 || family !== other) continue;
+    errors.push(
+      invalid(`${field}[${index}]`, ip, `expected an ${family} value as indicated by \`ipFamilies[${index}]\``),
+    );
   }
   return errors;
 }

@@ -17,10 +17,18 @@ export function cidrErrors(field: string, value: string): FieldError[] {
   return fine ? [] : [invalid(field, value, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')];
 }
 
+/** At most one network of each family. */
+export function oneCidrPerFamilyErrors(field: string, values: readonly string[]): FieldError[] {
+  const families = new Set(values.map((value) => isIP(value.split('/')[0] ?? '')));
+  return values.length > 1 && (families.size < 2 || values.length > 2)
+    ? [invalid(field, values, 'may specify no more than one CIDR for each IP family')]
+    : [];
+}
+
 /** 127.0.0.0/8, ::1, 169.254.0.0/16, fe80::/10, multicast and unspecified addresses are nobody's endpoint. */
 export function endpointIpErrors(field: string, value: string): FieldError[] {
-  const errors = ipErrors(field, value);
-  if (errors.length > 0) return errors;
+  if (ipErrors(field, value).length > 0) return [invalid(field, value, 'must be a valid IP address')];
+  const errors: FieldError[] = [];
   const lower = value.toLowerCase();
   if (lower === '0.0.0.0' || lower === '::') {
     errors.push(invalid(field, value, `may not be unspecified (${value})`));

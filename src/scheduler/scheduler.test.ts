@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pod } from '#api/core/pod.ts';
 import { unavailable } from '#machinery/status-error.ts';
+import type { FilterPlugin } from './plugin.ts';
 import { runningScheduler, until } from './testing/running-scheduler.ts';
 
 test('a pod gets a node and an event tells which', async (context) => {
@@ -89,4 +90,28 @@ test('a pod keeps others away by their labels, and lets them in when it goes', a
   await until(async () => (await pod('web')).status?.conditions?.[0]?.message === message);
   await client.delete(Pod, { namespace: 'default', name: 'lonely' }, { signal, gracePeriodSeconds: 0 });
   await until(async () => (await pod('web')).spec?.nodeName === 'n1');
+});
+
+test('a plugin in this process that throws makes its pod wait, and others are placed', async (context) => {
+  let broken = true;
+  const filter: FilterPlugin = {
+    name: 'Broken',
+    reads: 'use',
+    preFilter: () => true,
+    filter() {
+      if (broken) throw new TypeError('no such rack');
+      return true;
+    },
+    refusals: () => [],
+  };
+  const profiles = [{}, { schedulerName: 'broken', plugins: { filters: [filter] } }];
+  const { addNode, addPod, pod, clock, told } = await runningScheduler(context, { profiles });
+  await addNode('n1', '4');
+  await addPod('mine', '1', { schedulerName: 'broken' });
+  await addPod('other');
+  await until(async () => (await pod('other')).spec?.nodeName === 'n1');
+  await until(() => told.includes('mine FailedScheduling: no such rack'));
+  broken = false;
+  await clock.advance(1_500);
+  await until(async () => (await pod('mine')).spec?.nodeName === 'n1');
 });

@@ -7,13 +7,13 @@ import type { Events } from '#client/event-queue.ts';
 import { SharedInformers } from '#client/informer.ts';
 import { abortController, VirtualClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
-import { Scheduler } from '../scheduler.ts';
+import { Scheduler, type SchedulerOptions } from '../scheduler.ts';
 import { BindingClient } from './binding-client.ts';
 
 type PodSpec = NonNullable<Pod['spec']>;
 
 /** A scheduler that runs against a fake cluster until the test ends. */
-export async function runningScheduler(context: TestContext) {
+export async function runningScheduler(context: TestContext, options: Pick<SchedulerOptions, 'profiles'> = {}) {
   const clock = new VirtualClock();
   const client = new BindingClient(clock);
   const log = silentLog;
@@ -24,7 +24,7 @@ export async function runningScheduler(context: TestContext) {
   const stop = abortController();
   const { signal } = stop;
   const informers = new SharedInformers({ client, clock, log });
-  const scheduler = new Scheduler({ client, informers, clock, log, events });
+  const scheduler = new Scheduler({ client, informers, clock, log, events, ...options });
   scheduler.follow(signal);
   const done = Promise.all([informers.run(signal), scheduler.run(signal)]);
   context.after(async () => {

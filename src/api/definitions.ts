@@ -73,11 +73,17 @@ export function schemaOf(name: string): ObjectSchema | AnySchema {
 function tableOf(pkg: string): Readonly<Record<string, Row>> {
   let table = tables.get(pkg);
   if (table === undefined) {
-    const file = pkg.split('.').slice(-2).join('.');
+    const file = tableFileOf(pkg);
     table = JSON.parse(readFileSync(new URL(`./schemas/${file}.json`, import.meta.url), 'utf8')) as Record<string, Row>;
     tables.set(pkg, table);
   }
   return table;
+}
+
+/** The table of a package: `core.v1`, and of packages of our own `tutti-scheduling.v1`. */
+export function tableFileOf(pkg: string): string {
+  const [group = '', version = ''] = pkg.split('.').slice(-2);
+  return `${pkg.startsWith('dev.tutti.') ? 'tutti-' : ''}${group}.${version}`;
 }
 
 /** A JSON schema, or a boolean or list in its place: OpenAPI has no words for it. */

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { schemaOf } from './definitions.ts';
+import { schemaOf, tableFileOf } from './definitions.ts';
 
 /** What `kubectl explain` says of a definition and its fields: short sentences of our own. */
 export interface Description {
@@ -32,9 +32,12 @@ const nothing: Description = { fields: {} };
 
 /** The description of `io.k8s.api.core.v1.Pod` and the like; empty where none is written. Reads its file on first use. */
 export function describe(definition: string): Description {
-  const [group, version, name] = definition.split('.').slice(-3);
-  if (!definition.startsWith('io.k8s.') || name === undefined) return nothing;
-  const table = tableOf(`${group}.${version}`);
+  const ours = definition.startsWith('dev.tutti.');
+  if (!ours && !definition.startsWith('io.k8s.')) return nothing;
+  const dot = definition.lastIndexOf('.');
+  const name = definition.slice(dot + 1);
+  const table = tableOf(tableFileOf(definition.slice(0, dot)));
+  if (ours && Object.keys(table).length === 0) return nothing;
   const [text = '', own = {}, base] = table[name] ?? [];
   const schema = schemaOf(definition);
   const isKind = schema.type === 'object' && schema.kinds !== undefined && schema.kinds.length > 0;

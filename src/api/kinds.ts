@@ -64,6 +64,7 @@ import { CSIStorageCapacity } from './storage/csi-storage-capacity.ts';
 import { StorageClass } from './storage/storage-class.ts';
 import { VolumeAttachment } from './storage/volume-attachment.ts';
 import { VolumeAttributesClass } from './storage/volume-attributes-class.ts';
+import { Reservation } from './tutti-scheduling/reservation.ts';
 
 /**
  * The kinds that Tutti serves from the start, in the order of discovery: core first, then by group. A kind belongs here
@@ -132,6 +133,7 @@ export const builtinKinds: readonly Kind[] = [
   StorageClass,
   VolumeAttachment,
   VolumeAttributesClass,
+  Reservation,
 ];
 
 /** Kinds that are only the body of a subresource. */

@@ -20,10 +20,12 @@ function podNameOf(text: string): string {
   return match[1];
 }
 
-const reasonsOf = ({ fits, score, refusals }: NodeVerdict): string =>
-  fits
-    ? `fits, score ${(score ?? 0).toFixed(1)}`
-    : (refusals ?? []).map(({ plugin, reason }) => `${plugin}: ${reason}`).join('; ');
+function reasonsOf({ fits, score, refusals = [], reservations = [] }: NodeVerdict): string {
+  if (fits) return `fits, score ${(score ?? 0).toFixed(1)}`;
+  const reasons = refusals.map(({ plugin, reason }) => `${plugin}: ${reason}`);
+  const held = reservations.map(({ namespace, name, holder }) => `reserved: ${namespace}/${name} of ${holder}`);
+  return [...reasons, ...held].join('; ');
+}
 
 /** What `tutti why` prints of an explanation. */
 export function explanationText(explanation: Explanation): string {

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '#api/core/pod.ts';
+import { reservationAnnotation } from '#api/tutti-scheduling/reservation.ts';
 import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
 import { needsLabels } from './demand.ts';
 import { decideGang } from './gangs/decide-gang.ts';
 import { NodeTable } from './node-table.ts';
 import { profileOf } from './profile.ts';
 import { Signatures } from './signature.ts';
+import { roomAskedFor } from './reservations/room.ts';
 import { Random } from './testing/random.ts';
 import { boundTo, podOf, randomNode, randomPodSpec } from './testing/random-cluster.ts';
 import { ReferenceScheduler, type Outcome } from './testing/reference-scheduler.ts';
@@ -18,8 +20,10 @@ for (const packs of [false, true]) {
   test(`batches place exactly as one-by-one ${packs ? 'packing' : 'spreading'} does, on ${seeds} random clusters`, () => {
     const seen = new Set<string>();
     for (let seed = 1; seed <= seeds; seed++) compareWithReference(seed, packs, seen);
-    const outcomes = ['gang: make-room', 'gang: place', 'gang: refuse', 'place', 'preempt', 'refuse', 'wait'];
-    assert.deepEqual([...seen].toSorted(), outcomes, 'clusters are full enough');
+    const outcomes =
+      'claim: place|claim: refuse|gang: make-room|gang: place|gang: refuse|place|preempt|refuse|reservation: ended|' +
+      'reservation: held|reservation: refused|reservation: rescinded|reservation: rescinded with victims|wait';
+    assert.equal([...seen].toSorted().join('|'), outcomes, 'clusters are full enough');
   });
 }
 
@@ -74,6 +78,33 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
       resident.startedAt = startedAt;
       table.setPod({ ...boundTo(pod, nodeName), status: { startTime: new Date(startedAt).toISOString() } });
     }
+    const ended = placer.reservations.tend().untenable.map(({ held }) => held.uid);
+    for (const uid of ended) placer.reservations.release(uid);
+    assert.deepEqual(ended.toSorted(), reference.tend(), `seed ${seed}, step ${step}, reservations`);
+    if (ended.length > 0) seen.add('reservation: ended');
+    if (random.chance(4)) {
+      const granted = reserveSome(random, placer, table, reference, step);
+      seen.add(granted ? 'reservation: held' : 'reservation: refused');
+    }
+    const reservations = [...reference.reservations.keys()];
+    if (random.chance(8) && reservations.length > 0) {
+      const uid = random.pick(reservations);
+      placer.reservations.release(uid);
+      reference.reservations.delete(uid);
+    }
+    if (random.chance(6) && reference.reservations.size > 0) {
+      const uid = random.pick([...reference.reservations.keys()]);
+      const { spec, labels } = random.pick(workloads);
+      const plain = podOf(spec, undefined, labels);
+      const annotations = { [reservationAnnotation]: uid };
+      const pod = { ...plain, metadata: { ...plain.metadata, annotations } };
+      const expected = reference.decideInto(pod, uid);
+      const decision = placer.decide(pendingOf(pod, signatures.of(pod, needsLabels(pod) || table.hasExclusive)));
+      assert.deepEqual(outcomeOf(decision), expected, `seed ${seed}, step ${step}, claim`);
+      if (decision.do === 'place') placed.push({ pod, nodeName: decision.nodeName });
+      seen.add(`claim: ${decision.do}`);
+      continue;
+    }
     if (random.chance(6)) {
       const size = 1 + random.below(5);
       const kinds = [random.pick(workloads), random.pick(workloads)];
@@ -105,16 +136,48 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
     const where = `seed ${seed}, step ${step}`;
     assert.deepEqual(outcomeOf(decision), expected, where);
     seen.add(decision.do);
+    if (expected.do === 'place' && expected.rescinded !== undefined) seen.add('reservation: rescinded');
+    if (expected.do === 'preempt' && expected.rescinded !== undefined) seen.add('reservation: rescinded with victims');
     if (decision.do === 'place') placed.push({ pod, nodeName: decision.nodeName });
     else waiting.push(pod);
     if (decision.do === 'refuse') checkFailure(decision.failure, reference.nodes.size, where);
   }
 }
 
+/** Asks for room on some node, as much as pods ask for or all that is free. */
+function reserveSome(
+  random: Random,
+  placer: BatchPlacer,
+  table: NodeTable,
+  reference: ReferenceScheduler,
+  step: number,
+): boolean {
+  const nodeName = random.pick([...reference.nodes.keys(), 'node-0']);
+  const [uid, priority, heldAt] = [`reservation-${step}`, random.pick([-10, 0, 5]), step];
+  const resources = { cpu: random.pick(['500m', '1', '2']), memory: random.pick(['200Mi', '1Gi']), pods: '2' };
+  const hostPorts = random.chance(3) ? [{ port: 80 }] : [];
+  const asked = { nodeName, holder: 'test', hostPorts, ...(random.chance(2) ? { resources } : {}) };
+  const { nominations } = placer.preemptor;
+  nominations.regard(priority);
+  const room = roomAskedFor(asked, table, table.rowOf(nodeName));
+  const refused = placer.reservations.refusal({ nodeName, tolerations: [], room }) !== undefined;
+  nominations.regardAgain();
+  if (refused) return false;
+  const { amounts } = room;
+  const ports = room.hostPorts.map(({ port }) => port);
+  const named = { uid, namespace: 'default', name: uid, holder: 'test', nodeName, priority, tolerations: [] };
+  placer.reservations.hold({ ...named, room, heldAt, expiresAt: Infinity });
+  reference.reservations.set(uid, { nodeName, priority, heldAt, amounts, ports });
+  return true;
+}
+
 function outcomeOf(decision: Decision): Outcome {
-  if (decision.do === 'place') return { do: 'place', node: decision.nodeName };
-  if (decision.do !== 'preempt') return { do: decision.do };
-  return { do: 'preempt', node: decision.nodeName, victims: decision.victims.map(({ uid }) => uid) };
+  if (decision.do !== 'place' && decision.do !== 'preempt') return { do: decision.do };
+  const gone = decision.rescinded.map(({ uid }) => uid).toSorted();
+  const rescinded = gone.length === 0 ? {} : { rescinded: gone };
+  if (decision.do === 'place') return { do: 'place', node: decision.nodeName, ...rescinded };
+  const victims = decision.victims.map(({ uid }) => uid);
+  return { do: 'preempt', node: decision.nodeName, victims, ...rescinded };
 }
 
 function checkFailure(

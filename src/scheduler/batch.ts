@@ -1,12 +1,15 @@
 import type { Pod } from '#api/core/pod.ts';
+import { reservationAnnotation } from '#api/tutti-scheduling/reservation.ts';
 import { pinOf } from './demand.ts';
-import { Evaluation } from './evaluation.ts';
+import { Evaluation, type Candidate } from './evaluation.ts';
 import { FailureCounter, withPreemption, type Failure } from './failure.ts';
 import type { NodeTable, Occupant } from './node-table.ts';
 import type { Profile } from './plugin.ts';
 import { DisruptionBudgets } from './preemption/disruption-budgets.ts';
 import { Nominations, type Nomination } from './preemption/nominations.ts';
 import { Preemptor, type Recourse } from './preemption/preemptor.ts';
+import { ReservationBook, type Held } from './reservations/reservation-book.ts';
+import { exceeding } from './reservations/room.ts';
 import type { Signature } from './signature.ts';
 
 /** A pod to be placed, read once: what it demands and, if it names one node, which. */
@@ -14,6 +17,8 @@ export interface PendingPod {
   readonly pod: Pod;
   readonly signature: Signature;
   readonly pin: string | undefined;
+  /** `namespace/name` of the reservation that it is placed into, if it names one. */
+  readonly claim: string | undefined;
 }
 
 export type Decision =
@@ -25,6 +30,8 @@ export type Decision =
       readonly score: number;
       /** Nodes that would have taken it. */
       readonly fitting: number;
+      /** Reservations that had to give way. */
+      readonly rescinded: readonly Held[];
     }
   /** It fits nowhere yet, but these may be made to leave: it is nominated to their node. */
   | {
@@ -34,6 +41,8 @@ export type Decision =
       readonly victims: readonly Occupant[];
       /** Pods of lower priority that were nominated there and must look elsewhere. */
       readonly displaced: readonly Nomination[];
+      /** Reservations there that had to give way. */
+      readonly rescinded: readonly Held[];
       readonly failure: Failure;
     }
   /** Room is being made where it is nominated. */
@@ -73,11 +82,13 @@ export class BatchPlacer {
   readonly #table: NodeTable;
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly preemptor: Preemptor;
+  readonly reservations: ReservationBook;
   /** Least recently used first. */
   readonly #known = new Map<Signature, Known>();
 
   constructor(table: NodeTable, profiles: readonly Profile[], options: { readonly now?: () => number } = {}) {
     this.#table = table;
+    this.reservations = new ReservationBook(table);
     this.preemptor = new Preemptor(table, new Nominations(table), new DisruptionBudgets(), options.now);
     this.#profiles = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
   }
@@ -89,14 +100,16 @@ export class BatchPlacer {
 
   /**
    * Places one pod and assumes it on its node, has others leave for it, or says why it must wait. A pod that is
-   * nominated to a node goes there if it can, without a look at others.
+   * nominated to a node goes there if it can, without a look at others. One that fits nowhere gets the room of
+   * reservations of lower priority before anybody has to leave for it. One that names a reservation goes there or waits.
    */
   decide(pending: PendingPod): Decision {
     const { uid = '' } = pending.pod.metadata ?? {};
     const { nominations } = this.preemptor;
     nominations.regard(pending.pod.spec?.priority ?? 0, uid);
     try {
-      return this.#place(pending) ?? this.#preempt(pending);
+      if (pending.claim !== undefined) return this.#placeInto(pending, pending.claim);
+      return this.#place(pending) ?? this.#displace(pending) ?? this.#preempt(pending);
     } finally {
       nominations.regardAgain();
     }
@@ -113,18 +126,77 @@ export class BatchPlacer {
     let best = row >= 0 && evaluation.fitsOn(row) ? { row, score: 0 } : undefined;
     if (best === undefined && pin === undefined) best = evaluation.best();
     if (best === undefined) return undefined;
-    const { fitting } = evaluation;
-    nominations.delete(uid);
-    table.assume(pod, signature, best.row);
-    const nodeName = table.nameOf(best.row);
-    return {
-      do: 'place',
-      pending,
-      nodeName,
-      row: best.row,
-      score: best.score,
-      fitting: pin === undefined ? fitting : 1,
-    };
+    return this.#assume(pending, best, pin === undefined ? evaluation.fitting : 1);
+  }
+
+  #assume(pending: PendingPod, { row, score }: Candidate, fitting: number, rescinded: readonly Held[] = []): Decision {
+    const { pod, signature } = pending;
+    this.preemptor.nominations.delete(pod.metadata?.uid ?? '');
+    this.#table.assume(pod, signature, row);
+    return { do: 'place', pending, nodeName: this.#table.nameOf(row), row, score, fitting, rescinded };
+  }
+
+  /** Places a pod where reservations of lower priority are in its way: where the least important, and fewest, are. */
+  #displace(pending: PendingPod): Decision | undefined {
+    const { pod, signature, pin } = pending;
+    const priority = pod.spec?.priority ?? 0;
+    let best: Displacement | undefined;
+    let evaluation: Evaluation | undefined;
+    for (const nodeName of this.reservations.nodesBelow(priority)) {
+      const row = this.#table.rowOf(nodeName);
+      if (row < 0 || (pin !== undefined && pin !== nodeName)) continue;
+      if (evaluation === undefined) {
+        evaluation = this.#knownOf(signature).evaluation;
+        evaluation.refresh();
+      }
+      const gone = this.reservations.inTheWay(row, priority, evaluation);
+      if (gone !== undefined && (best === undefined || isLessHarm({ row, gone }, best, this.#table)))
+        best = { row, gone };
+    }
+    if (best === undefined) return undefined;
+    for (const { uid } of best.gone) this.reservations.release(uid);
+    return this.#assume(pending, { row: best.row, score: 0 }, 1, best.gone);
+  }
+
+  /** Places a pod into the reservation that it names, of which it then has its part. */
+  #placeInto(pending: PendingPod, claim: string): Decision {
+    const message = this.refusalInto(pending, claim);
+    if (message !== undefined) {
+      const nodes = this.#table.nodeCount;
+      const failure = { nodes, reasons: new Map([[message, nodes]]), message };
+      return { do: 'refuse', pending, failure, unnominated: false };
+    }
+    const row = this.#table.rowOf(this.reservations.byKey(claim)?.held.nodeName ?? '');
+    const decision = this.#assume(pending, { row, score: 0 }, 1);
+    this.reservations.claim(pending.pod.metadata?.uid ?? '', claim);
+    this.reservations.taken(claim);
+    return decision;
+  }
+
+  /** Why the reservation of that key does not take the pod now; undefined if it does. */
+  refusalInto(pending: PendingPod, claim: string): string | undefined {
+    const table = this.#table;
+    const { signature, pin } = pending;
+    const refuse = (why: string) => `reservation "${claim}" ${why}`;
+    const entry = this.reservations.byKey(claim);
+    if (entry === undefined) return refuse(this.reservations.whyNotHeld(claim));
+    const { nodeName, uid } = entry.held;
+    const row = table.rowOf(nodeName);
+    const excess = exceeding(pending, entry.left);
+    if (excess !== undefined) return refuse(`has too little room left: ${excess}`);
+    if (row < 0) return refuse(`is on node "${nodeName}", which is gone`);
+    if (pin !== undefined && pin !== nodeName) return refuse(`is on node "${nodeName}", and the pod asks for "${pin}"`);
+    const { evaluation } = this.#knownOf(signature);
+    evaluation.refresh();
+    const occupant = table.occupant(uid);
+    try {
+      if (occupant !== undefined) table.suspend(occupant);
+      if (evaluation.wouldFit(row)) return undefined;
+    } finally {
+      if (occupant !== undefined) table.resume(occupant);
+    }
+    const reasons = evaluation.refusals(row, true).map(({ reason }) => reason);
+    return refuse(`is on node "${nodeName}", which does not take the pod: ${reasons.join(', ')}`);
   }
 
   #preempt(pending: PendingPod): Decision {
@@ -141,7 +213,9 @@ export class BatchPlacer {
       const { candidate } = recourse;
       const displaced = this.preemptor.book(pending, candidate);
       const nodeName = this.#table.nameOf(candidate.row);
-      return { do: 'preempt', pending, nodeName, victims: candidate.victims, displaced, failure };
+      const lesser = this.reservations.on(nodeName).filter(({ held }) => held.priority < (pod.spec?.priority ?? 0));
+      const rescinded = lesser.flatMap(({ held }) => this.reservations.release(held.uid) ?? []);
+      return { do: 'preempt', pending, nodeName, victims: candidate.victims, displaced, rescinded, failure };
     }
     const unnominated = recourse.why === 'helpless' && this.preemptor.nominations.get(uid) !== undefined;
     if (unnominated) this.preemptor.nominations.delete(uid);
@@ -242,5 +316,24 @@ export class BatchPlacer {
 
 /** Reads what is needed to place a pod. */
 export function pendingOf(pod: Pod, signature: Signature): PendingPod {
-  return { pod, signature, pin: pinOf(pod) };
+  return { pod, signature, pin: pinOf(pod), claim: claimOf(pod) };
+}
+
+/** `namespace/name` of the reservation that a pod names. */
+export function claimOf({ metadata }: Pod): string | undefined {
+  const name = metadata?.annotations?.[reservationAnnotation];
+  return name === undefined ? undefined : `${metadata?.namespace ?? ''}/${name}`;
+}
+
+interface Displacement {
+  readonly row: number;
+  readonly gone: readonly Held[];
+}
+
+function isLessHarm(a: Displacement, b: Displacement, table: NodeTable): boolean {
+  const highest = ({ gone }: Displacement) => Math.max(...gone.map(({ priority }) => priority));
+  if (highest(a) !== highest(b)) return highest(a) < highest(b);
+  if (a.gone.length !== b.gone.length) return a.gone.length < b.gone.length;
+  const [tieA, tieB] = [table.tie[a.row] ?? 0, table.tie[b.row] ?? 0];
+  return tieA === tieB ? table.nameOf(a.row) < table.nameOf(b.row) : tieA < tieB;
 }

@@ -8,6 +8,8 @@ export interface Placement {
   readonly pending: PendingPod;
   readonly nodeName: string;
   readonly profile: Profile;
+  /** Resolves once those know who had to give way; the pod is not bound before. */
+  readonly cleared: Promise<unknown> | undefined;
 }
 
 /** How many pods are on their way at once: enough to keep the API server's group commits full. */
@@ -48,7 +50,7 @@ export class Binder {
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
   }
 
-  async #bind({ pending: { pod }, nodeName, profile }: Placement, signal: AbortSignal): Promise<void> {
+  async #bind({ pending: { pod }, nodeName, profile, cleared }: Placement, signal: AbortSignal): Promise<void> {
     const reserved: (typeof profile.reserve)[number][] = [];
     try {
       if (profile.reserve.length + profile.permit.length > 0) {
@@ -59,6 +61,7 @@ export class Binder {
         }
         for (const plugin of profile.permit) await plugin.permit(pod, nodeName, { signal });
       }
+      await cleared;
       using _ = profile.bind === conditionalBind ? undefined : this.#hold();
       await profile.bind.bind(pod, nodeName, this.#client, { signal });
     } catch (error) {

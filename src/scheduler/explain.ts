@@ -7,6 +7,7 @@ import type { NodeTable } from './node-table.ts';
 import type { Refusal } from './plugin.ts';
 import type { Recourse } from './preemption/preemptor.ts';
 import { describeAmount } from './requests.ts';
+import type { Held, ReservationBook } from './reservations/reservation-book.ts';
 
 /**
  * Why a pod is where it is, or why it waits. The scheduler implements it; `cluster/` hands it to the API server, which
@@ -66,6 +67,16 @@ export interface NodeVerdict {
   readonly scores?: Readonly<Record<string, number>>;
   /** Of a node that does not: everything that stands in the way. */
   readonly refusals?: readonly Refusal[];
+  /** Of a node that would take the pod if these reservations ended. */
+  readonly reservations?: readonly ReservedRoom[];
+}
+
+/** A reservation that holds room which a pod would need. */
+export interface ReservedRoom extends Required<ObjectRef> {
+  readonly holder: string;
+  readonly priority: number;
+  /** RFC 3339. */
+  readonly expiresAt: string;
 }
 
 /** What is kept of the decision on a placed pod. */
@@ -104,6 +115,7 @@ export function judgeNodes(
   table: NodeTable,
   evaluation: Evaluation,
   pin: string | undefined,
+  book: ReservationBook,
 ): { nodes: readonly NodeVerdict[]; fitting: number; total: number; omitted: number; wouldFit: readonly string[] } {
   const verdicts: NodeVerdict[] = [];
   for (let row = 0; row < table.rowEnd; row++) {
@@ -113,8 +125,11 @@ export function judgeNodes(
       ...(pin === undefined || pin === node ? [] : [pinnedElsewhere]),
       ...evaluation.refusals(row, true),
     ];
-    if (refusals.length > 0) verdicts.push({ node, fits: false, refusals });
-    else {
+    if (refusals.length > 0) {
+      const held = pin === undefined || pin === node ? (book.inTheWay(row, Infinity, evaluation) ?? []) : [];
+      const reservations = held.length === 0 ? {} : { reservations: held.map(reservedRoom) };
+      verdicts.push({ node, fits: false, refusals, ...reservations });
+    } else {
       const scores = evaluation.scoresOf(row);
       const score = Object.values(scores).reduce((sum, each) => sum + each, 0);
       verdicts.push({ node, fits: true, score, scores });
@@ -183,7 +198,13 @@ const pinnedElsewhere: Refusal = {
 /** Groups nodes that only one thing keeps from taking the pod. */
 function wouldFit(verdicts: readonly NodeVerdict[]): readonly string[] {
   const groups = new Map<string, { nodes: number; amount: number; remedy: (amount: number) => string }>();
-  for (const { refusals = [] } of verdicts) {
+  for (const { refusals = [], reservations } of verdicts) {
+    if (reservations !== undefined) {
+      const nodes = 1 + (groups.get('reservations')?.nodes ?? 0);
+      const names = nodes === 1 ? reservations.map(describeReservation).join(' and ') : 'reservations there';
+      groups.set('reservations', { nodes, amount: 0, remedy: () => `${names} ended` });
+      continue;
+    }
     const [only] = refusals;
     if (only === undefined || refusals.length > 1) continue;
     const remedy = remedyOf(only);
@@ -199,6 +220,13 @@ function wouldFit(verdicts: readonly NodeVerdict[]): readonly string[] {
     .toSorted((a, b) => b.nodes - a.nodes)
     .map(({ nodes, amount, remedy }) => `${nodes} ${nodes === 1 ? 'node' : 'nodes'} would if ${remedy(amount)}`);
 }
+
+function reservedRoom({ namespace, name, holder, priority, expiresAt }: Held): ReservedRoom {
+  return { namespace, name, holder, priority, expiresAt: new Date(expiresAt).toISOString() };
+}
+
+const describeReservation = ({ namespace, name, holder, expiresAt }: ReservedRoom) =>
+  `reservation ${namespace}/${name} of ${holder} (until ${expiresAt})`;
 
 function remedyOf({
   plugin,

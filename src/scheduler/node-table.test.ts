@@ -66,21 +66,25 @@ test('rows are used again, and grow beyond what was foreseen', () => {
   assert.equal(table.free(resource.cpu, table.rowOf('n777')), 2000);
 });
 
-test('a reservation takes room until it is given back or lapses, and never more than there is', () => {
-  const { signatures, table, used } = setUp();
+test('a reservation takes room until it is given back, before its node is known too, and is replaced as a whole', () => {
+  const { table, used } = setUp();
+  const reserved = (uid: string) => ({ uid, namespace: 'default', name: uid, priority: 0 });
+  const room = (cpu: number, pods: number) => ({
+    amounts: new Map([
+      ['cpu', cpu],
+      ['pods', pods],
+    ]),
+    hostPorts: [{ protocol: 'TCP', ip: '0.0.0.0', port: 80 }],
+  });
+  table.reserve(reserved('offer-1'), 'n1', room(2000, 3));
   table.setNode(node('n1'));
-  const signature = signatures.of(podOf(spec));
-  assert.equal(table.reserve('offer-1', 'n1', signature, 1000), true);
-  assert.equal(table.reserve('offer-2', 'n1', signature, 2000), true);
-  assert.equal(table.reserve('offer-3', 'n1', signature, 2000), false); // two GPUs
-  assert.equal(table.reserve('offer-1', 'n1', signature, 2000), false); // taken name
-  assert.equal(used('n1'), 2000);
-  assert.deepEqual(
-    table.lapsed(1500).map(({ uid }) => uid),
-    ['offer-1'],
-  );
+  const row = table.rowOf('n1');
+  assert.deepEqual([used('n1'), table.used[resource.pods]?.[row]], [2000, 3]);
+  assert.equal(table.ports.conflict(row, room(0, 0).hostPorts)?.port, 80);
+  table.reserve(reserved('offer-1'), 'n1', room(500, 0));
+  assert.deepEqual([used('n1'), table.used[resource.pods]?.[row]], [500, 0]);
   table.removePod('offer-1');
-  assert.equal(used('n1'), 1000);
+  assert.deepEqual([used('n1'), table.ports.conflict(row, room(0, 0).hostPorts)], [0, undefined]);
 });
 
 test('a heartbeat of a node changes nothing, and a new label does', () => {

@@ -2,11 +2,12 @@ import type { Node } from '#api/core/node.ts';
 import type { Pod } from '#api/core/pod.ts';
 import { parseTimestamp } from '#machinery/timestamp.ts';
 import { ChangeLog, changed } from './change-log.ts';
+import { demandOf, type HostPort } from './demand.ts';
 import { hash32 } from './hash.ts';
 import { Interner } from './interner.ts';
 import { LabelColumns } from './label-columns.ts';
 import { PortUse } from './port-use.ts';
-import { amountOf } from './requests.ts';
+import { amountOf, type Amounts } from './requests.ts';
 import type { Signature, Signatures } from './signature.ts';
 import { TaintLists, type Taint } from './taints.ts';
 
@@ -37,11 +38,22 @@ export interface Occupant {
   /** When its node took it up, in milliseconds since the epoch; Infinity as long as it has not. */
   readonly startedAt: number;
   readonly row: number;
-  /** When an assumption or reservation lapses, in milliseconds since the epoch; Infinity for never. */
+  /** When an assumption lapses, in milliseconds since the epoch; Infinity for never. */
   readonly expiresAt: number;
   /** False while it is suspended: it takes no room then. */
   readonly counts: boolean;
+  /** Nobody of this priority or below can have it leave: it is placed into a reservation of that priority. */
+  readonly guard: number;
 }
+
+/** Amounts by resource name, `pods` for slots, and ports of the host. */
+export interface Room {
+  readonly amounts: Amounts;
+  readonly hostPorts: readonly HostPort[];
+}
+
+/** Under what room is set aside, and from which priority on pods may have it. */
+export type Reserved = Pick<Occupant, 'uid' | 'namespace' | 'name' | 'priority'>;
 
 /** Told of every occupant that comes (1) and goes (-1); one whose labels change goes and comes. */
 export type OccupantListener = (occupant: Occupant, by: 1 | -1) => void;
@@ -59,6 +71,7 @@ interface MutableOccupant extends Occupant {
   slot: number;
   expiresAt: number;
   counts: boolean;
+  guard: number;
 }
 
 const noLabels: Readonly<Record<string, string>> = {};
@@ -278,6 +291,14 @@ export class NodeTable {
     this.#relabel(occupant, occupant.labels, false, occupant.startedAt);
   }
 
+  /** Sets `guard`; -Infinity for none. */
+  guard(uid: string, priority: number): void {
+    const occupant = this.#byUid.get(uid);
+    if (occupant === undefined || occupant.guard === priority) return;
+    occupant.guard = priority;
+    this.log.add(occupant.row, changed.use | changed.eased);
+  }
+
   /** Keeps room for a pod that waits on `row` until others have left. */
   nominate(pod: Pod, signature: Signature, row: number): void {
     this.#add(occupantOf(pod, signature, 'nominated', row, Infinity));
@@ -345,33 +366,25 @@ export class NodeTable {
   }
 
   /**
-   * Sets room aside on a node for a holder outside this scheduler until `expiresAt`; `removePod(id)` gives it back.
-   * False, and nothing is taken, if the node is unknown or has not enough room.
+   * Sets room aside on a node for whoever has yet to send pods, whether there is any or not, instead of what was set
+   * aside under that uid before; `removePod(uid)` gives it back.
    */
-  reserve(id: string, nodeName: string, signature: Signature, expiresAt: number): boolean {
-    const row = this.rowOf(nodeName);
-    if (row < 0 || this.#byUid.has(id)) return false;
-    const { resources, amounts } = this.vectorOf(signature);
-    for (const [index, asked] of resources.entries()) {
-      if ((amounts[index] ?? 0) > this.free(asked, row)) return false;
-    }
-    if (this.ports.conflict(row, signature.demand.hostPorts) !== undefined) return false;
-    const room = { uid: id, state: 'reserved' as const, namespace: '', name: id, labels: noLabels, terminating: false };
-    this.#add({
-      ...room,
-      signature,
-      priority: 0,
+  reserve({ uid, namespace, name, priority }: Reserved, nodeName: string, room: Room): void {
+    this.removePod(uid);
+    const state = {
+      state: 'reserved',
+      labels: noLabels,
+      terminating: false,
       doomed: false,
-      startedAt: Infinity,
-      row,
-      slot: 0,
-      expiresAt,
       counts: true,
-    });
-    return true;
+      guard: -Infinity,
+    } as const;
+    const times = { startedAt: Infinity, expiresAt: Infinity };
+    const place = { row: this.#row(nodeName), slot: 0 };
+    this.#add({ uid, namespace, name, priority, signature: signatureOf(room), ...state, ...times, ...place });
   }
 
-  /** Assumptions and reservations whose time is over at `now`. The caller drops them, or finds out and prolongs them. */
+  /** Assumptions whose time is over at `now`. The caller finds out what became of them, and prolongs or drops them. */
   lapsed(now: number): readonly Occupant[] {
     return this.#lapsing.size === 0 ? [] : [...this.#lapsing].filter(({ expiresAt }) => expiresAt <= now);
   }
@@ -392,7 +405,7 @@ export class NodeTable {
     let vector = this.#vectors.get(signature);
     if (vector === undefined) {
       const resources: number[] = [resource.pods];
-      const amounts: number[] = [1];
+      const amounts: number[] = [signature.demand.requests.get('pods') ?? 1];
       for (const [name, amount] of signature.demand.requests) {
         if (amount <= 0 || name === 'pods') continue;
         resources.push(this.resourceId(name));
@@ -564,8 +577,17 @@ function occupantOf(
   const terminating = pod.metadata?.deletionTimestamp !== undefined;
   const priority = pod.spec?.priority ?? 0;
   const startedAt = startOf(pod);
-  const place = { row, slot: 0, expiresAt, counts: true };
+  const place = { row, slot: 0, expiresAt, counts: true, guard: -Infinity };
   return { uid, state, namespace, name, labels, signature, priority, terminating, doomed: false, startedAt, ...place };
+}
+
+const noDemand = demandOf({ spec: { containers: [] } });
+
+/** What a reservation takes counts like a pod that asks for all of it. */
+function signatureOf({ amounts, hostPorts }: Room): Signature {
+  const requests = new Map([['pods', 0], ...amounts]);
+  const nominal = { nominalCpuMilli: amounts.get('cpu') ?? 0, nominalMemoryBytes: amounts.get('memory') ?? 0 };
+  return { id: 0, key: '', demand: { ...noDemand, requests, hostPorts, ...nominal } };
 }
 
 function startOf({ status }: Pod): number {

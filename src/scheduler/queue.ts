@@ -118,7 +118,8 @@ export class SchedulingQueue {
     const priority = pending.pod.spec?.priority ?? 0;
     const known = this.#entries.get(uid);
     if (known !== undefined) {
-      const same = known.pending.signature === pending.signature && known.pending.pin === pending.pin;
+      const { signature, pin, claim } = known.pending;
+      const same = signature === pending.signature && pin === pending.pin && claim === pending.claim;
       if (
         known.standing === 'taken' ||
         (same && gated === (known.standing === 'gated') && known.priority === priority)

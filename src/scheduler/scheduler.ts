@@ -3,6 +3,7 @@ import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import { PodDisruptionBudget } from '#api/policy/pod-disruption-budget.ts';
 import { Workload } from '#api/scheduling/workload.ts';
+import { Reservation } from '#api/tutti-scheduling/reservation.ts';
 import type { CacheEvent, Informers } from '#client/cache.ts';
 import type { Client } from '#client/client.ts';
 import type { Events } from '#client/event-queue.ts';
@@ -33,6 +34,7 @@ import { preemptionMetrics, type PreemptionMetrics } from './preemption/metrics.
 import { profileOf, type ProfileConfig } from './profile.ts';
 import type { Profile } from './plugin.ts';
 import { SchedulingQueue, type Queued } from './queue.ts';
+import { ReservationKeeper } from './reservations/reservation-keeper.ts';
 import { Signatures, type Signature } from './signature.ts';
 import { Waker } from './waker.ts';
 
@@ -79,6 +81,7 @@ export class Scheduler implements WhySource {
   readonly #memory = new DecisionMemory();
   readonly #preemptions: PreemptionMetrics;
   readonly #gangs: GangScheduler;
+  readonly #reservations: ReservationKeeper;
   /** Decisions on gangs that are booked and not yet carried out: a gang may be larger than what is on its way at once. */
   readonly #backlog: Decision[] = [];
   readonly #subscriptions: Disposable[] = [];
@@ -113,6 +116,15 @@ export class Scheduler implements WhySource {
       skip: () => this.#waker.skip(),
       onActive: () => this.#notify?.(),
     });
+    this.#reservations = new ReservationKeeper({
+      ...options,
+      cache: options.informers,
+      table: this.#table,
+      book: this.#placer.reservations,
+      nominations,
+      wakePod: (uid) => this.#queue.wakeHeld(uid),
+      onWork: () => this.#notify?.(),
+    });
     const profileFor = (name: string) => this.#placer.profile(name);
     this.#waker = new Waker(this.#table, this.#queue, nominations, profileFor, this.#gangs);
   }
@@ -126,6 +138,7 @@ export class Scheduler implements WhySource {
       informers.on(Pod, (event) => this.#onPod(event)),
       informers.on(PodDisruptionBudget, (event) => this.#onBudget(event)),
       informers.on(Workload, (event) => this.#onWorkload(event)),
+      informers.on(Reservation, (event) => this.#reservations.follow(event)),
     );
     for (const { schedulerName, onChange } of this.#profiles) {
       const subscription = onChange?.(() => this.#reconsider(schedulerName));
@@ -135,6 +148,7 @@ export class Scheduler implements WhySource {
       for (const subscription of this.#subscriptions.splice(0)) subscription[Symbol.dispose]();
       this.#queue.close();
       this.#gangs.close();
+      this.#reservations.close();
     };
     signal.addEventListener('abort', end, { once: true });
   }
@@ -162,12 +176,14 @@ export class Scheduler implements WhySource {
         sweptAt = clock.now();
         sweep = clock.after(sweepMs, () => this.#notify?.());
         this.#confirmLapsed(signal);
+        void this.#reservations.sweep(signal);
         if (sweptAt - repairedAt >= repairMs) {
           repairedAt = sweptAt;
           this.#queue.wakeAll();
           this.#gangs.wakeAll();
         }
       }
+      this.#reservations.act(signal);
       this.#resign();
       this.#waker.wake();
       this.#carryOn(binder, evictor, signal);
@@ -180,6 +196,7 @@ export class Scheduler implements WhySource {
     }
     sweep[Symbol.dispose]();
     signal.removeEventListener('abort', aborted);
+    await this.#reservations.giveBack();
     await Promise.all([binder.drained(), evictor.drained(), reporting]);
     for (const decision of this.#backlog.splice(0)) this.#takeBack(decision);
     this.#queue.giveBack();
@@ -198,7 +215,7 @@ export class Scheduler implements WhySource {
     const pending = pendingOf(pod, this.#sign(pod));
     const { signature, pin } = pending;
     this.#placer.preemptor.nominations.regard(pod.spec?.priority ?? 0, uid);
-    const judged = judgeNodes(this.#table, this.#placer.evaluationOf(signature), pin);
+    const judged = judgeNodes(this.#table, this.#placer.evaluationOf(signature), pin, this.#placer.reservations);
     const verdicts = { nodes: judged.nodes, nodesOmitted: judged.omitted, wouldFit: judged.wouldFit };
     if (nodeName !== undefined && nodeName !== '') {
       const summary =
@@ -217,6 +234,11 @@ export class Scheduler implements WhySource {
     if (schedulingGates.length > 0) {
       const gates = schedulingGates.map(({ name }) => name).join(', ');
       return { ...nothing, state: 'gated', summary: `It waits for its scheduling gates: ${gates}.` };
+    }
+    if (pending.claim !== undefined) {
+      const refusal = this.#placer.refusalInto(pending, pending.claim);
+      const summary = refusal === undefined ? `It goes into reservation "${pending.claim}".` : `Its ${refusal}.`;
+      return { pod: ref, state: 'waiting', summary, ...verdicts };
     }
     const gang = this.#gangs.verdictOf(uid);
     if (gang !== undefined && gang.placed < gang.minCount) {
@@ -267,6 +289,8 @@ export class Scheduler implements WhySource {
     const ends = type === 'DELETED' || deletionTimestamp !== undefined || phase === 'Succeeded' || phase === 'Failed';
     if (ends && isBound) this.#placer.preemptor.budgets.seenEnding({ uid, namespace });
     if (ends) this.#gangs.removePod(uid);
+    const mayClaim = type !== 'DELETED' && phase !== 'Succeeded' && phase !== 'Failed';
+    this.#reservations.followPod(pod, mayClaim);
     if (type === 'DELETED') {
       this.#table.removePod(uid);
       this.#forget(uid);
@@ -322,8 +346,12 @@ export class Scheduler implements WhySource {
       if (next === undefined) return;
       try {
         const decisions = this.#gangs.decide(next);
-        if (decisions === undefined) this.#apply(this.#placer.decide(next.pending), binder, evictor, signal);
-        else {
+        if (decisions === undefined) {
+          const decision = this.#placer.decide(next.pending);
+          this.#rescind(decision);
+          this.#apply(decision, binder, evictor, signal);
+        } else {
+          for (const decision of decisions) this.#rescind(decision);
           this.#backlog.push(...decisions);
           this.#carryOn(binder, evictor, signal);
         }
@@ -349,6 +377,16 @@ export class Scheduler implements WhySource {
     while (this.#backlog.length > 0 && binder.room > 0 && evictor.room > 0) {
       const decision = this.#backlog.shift();
       if (decision !== undefined) this.#apply(decision, binder, evictor, signal);
+    }
+  }
+
+  /** Has the holders of reservations told that the decision has taken their room. */
+  #rescind(decision: Decision): void {
+    if (decision.do !== 'place' && decision.do !== 'preempt') return;
+    const { pod } = decision.pending;
+    for (const held of decision.rescinded) {
+      const message = `its room went to pod "${keyOf(refOfPod(pod))}" of priority ${pod.spec?.priority ?? 0}`;
+      this.#reservations.rescind(held, 'Preempted', message);
     }
   }
 
@@ -381,7 +419,8 @@ export class Scheduler implements WhySource {
       fitting: decision.fitting,
       nodes: this.#table.nodeCount,
     });
-    binder.start({ pending, nodeName: decision.nodeName, profile }, signal);
+    const { nodeName } = decision;
+    binder.start({ pending, nodeName, profile, cleared: this.#reservations.cleared(nodeName) }, signal);
   }
 
   #refuse({ pending, failure, unnominated, again }: Decision & { do: 'refuse' }, uid: string): void {
@@ -389,11 +428,18 @@ export class Scheduler implements WhySource {
     const { nominations } = this.#placer.preemptor;
     const { schedulerName } = pending.signature.demand;
     const mayPreempt = this.#placer.profile(schedulerName)?.preempts === true && !never(pending.pod);
+    if (pending.claim !== undefined) {
+      this.#queue.hold(uid);
+      return this.#reporter.report(pending.pod, 'Unschedulable', failure.message);
+    }
     if (mayPreempt) this.#preemptions.attempted(undefined);
     // Who may not preempt speaks only for those who may not either; and the nominated have a node of their own.
     const parked = this.#queue.park(
       uid,
-      ({ pod }) => (!never(pending.pod) || never(pod)) && nominations.get(pod.metadata?.uid ?? '') === undefined,
+      ({ pod, claim }) =>
+        claim === undefined &&
+        (!never(pending.pod) || never(pod)) &&
+        nominations.get(pod.metadata?.uid ?? '') === undefined,
     );
     for (const { pending: each } of parked) {
       this.#reporter.report(each.pod, 'Unschedulable', failure.message, {
@@ -449,10 +495,6 @@ export class Scheduler implements WhySource {
   #confirmLapsed(signal: AbortSignal): void {
     const { clock } = this.#options;
     for (const occupant of this.#table.lapsed(clock.now())) {
-      if (occupant.state === 'reserved') {
-        this.#table.removePod(occupant.uid);
-        continue;
-      }
       this.#table.expireAt(occupant.uid, clock.now() + confirmationMsMax);
       void this.#confirm(occupant, signal);
     }

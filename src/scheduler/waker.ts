@@ -120,9 +120,7 @@ export class Waker {
         coupled: (profile?.domains ?? []).some(({ plugin }) => plugin.concerns(signature, this.#table)),
         fitsOn,
         fitsWithoutLesser: (row, priority) => {
-          const lesser = this.#table
-            .occupantsAt(row)
-            .filter((each) => each.counts && each.state !== 'reserved' && each.priority < priority);
+          const lesser = this.#table.occupantsAt(row).filter((each) => each.counts && each.priority < priority);
           if (lesser.length === 0) return false;
           for (const occupant of lesser) this.#table.suspend(occupant);
           const fits = fitsOn(row);

@@ -39,11 +39,46 @@ export function decideGang(
   sign: (pod: Pod) => Signature,
 ): GangDecision {
   const trials: Trial[] = [];
+  let found: Findings;
+  try {
+    found = tryAll(placer, table, inOrder(members, table), needed, sign, trials);
+  } catch (error) {
+    for (const trial of trials.toReversed()) takeBack(trial, placer, table);
+    throw error; // a plugin has thrown
+  }
+  const { failure, again } = found;
+  const placed = trials.filter(({ decision }) => decision.do === 'place').length;
+  if (placed >= needed) return { do: 'place', decisions: trials.map(({ decision }) => decision) };
+  const hopeful = trials.filter(({ decision }) => decision.do !== 'refuse');
+  if (hopeful.length >= needed) {
+    const words = failure ?? someFailure(hopeful) ?? noFailure;
+    return { do: 'make-room', decisions: hopeful.map((trial) => nominated(trial, placer, table, words)) };
+  }
+  for (const trial of trials.toReversed()) takeBack(trial, placer, table);
+  const refusal = { do: 'refuse' as const, failure: failure ?? noFailure, fitted: hopeful.length };
+  return again === undefined ? refusal : { ...refusal, again };
+}
+
+interface Findings {
+  /** Of the first pod that found no place. */
+  readonly failure: Failure | undefined;
+  readonly again: number | undefined;
+}
+
+/** Decides one after the other, until it is clear that too few fit; `trials` gets what was decided. */
+function tryAll(
+  placer: BatchPlacer,
+  table: NodeTable,
+  members: readonly PendingPod[],
+  needed: number,
+  sign: (pod: Pod) => Signature,
+  trials: Trial[],
+): Findings {
   const refused = new Set<string>();
   let failure: Failure | undefined;
   let again: number | undefined;
   let hopeless = 0;
-  for (const member of inOrder(members, table)) {
+  for (const member of members) {
     // Labels matter from the moment one of the gang keeps others away by theirs.
     const resigned = table.hasExclusive && member.signature.demand.labels === undefined;
     const pending = resigned ? { ...member, signature: sign(member.pod) } : member;
@@ -60,16 +95,7 @@ export function decideGang(
     }
     if (members.length - ++hopeless < needed) break;
   }
-  const placed = trials.filter(({ decision }) => decision.do === 'place').length;
-  if (placed >= needed) return { do: 'place', decisions: trials.map(({ decision }) => decision) };
-  const hopeful = trials.filter(({ decision }) => decision.do !== 'refuse');
-  if (hopeful.length >= needed) {
-    const words = failure ?? someFailure(hopeful) ?? noFailure;
-    return { do: 'make-room', decisions: hopeful.map((trial) => nominated(trial, placer, table, words)) };
-  }
-  for (const trial of trials.toReversed()) takeBack(trial, placer, table);
-  const refusal = { do: 'refuse' as const, failure: failure ?? noFailure, fitted: hopeful.length };
-  return again === undefined ? refusal : { ...refusal, again };
+  return { failure, again };
 }
 
 interface Trial {
@@ -93,19 +119,22 @@ function equalsOf({ pod, signature, pin }: PendingPod, { preemptor }: BatchPlace
 /** A pod that has its place lets it be kept until the others have theirs. */
 function nominated({ decision }: Trial, { preemptor }: BatchPlacer, table: NodeTable, failure: Failure): Decision {
   if (decision.do !== 'place') return decision;
-  const { pending, nodeName } = decision;
+  const { pending, nodeName, rescinded } = decision;
   table.removePod(pending.pod.metadata?.uid ?? '');
   preemptor.nominations.set(pending.pod, pending.signature, nodeName);
-  return { do: 'preempt', pending, nodeName, victims: [], displaced: [], failure };
+  return { do: 'preempt', pending, nodeName, victims: [], displaced: [], rescinded, failure };
 }
 
-function takeBack({ decision, nomination }: Trial, { preemptor }: BatchPlacer, table: NodeTable): void {
+function takeBack({ decision, nomination }: Trial, { preemptor, reservations }: BatchPlacer, table: NodeTable): void {
   const { uid = '' } = decision.pending.pod.metadata ?? {};
   const { nominations } = preemptor;
   if (decision.do === 'place') table.removePod(uid);
   if (decision.do === 'preempt') {
     preemptor.release(uid, decision.victims);
     for (const other of decision.displaced) restore(other);
+  }
+  if (decision.do === 'place' || decision.do === 'preempt') {
+    for (const held of decision.rescinded) reservations.hold(held);
   }
   if (nomination !== undefined && nominations.get(uid) === undefined) restore(nomination);
 

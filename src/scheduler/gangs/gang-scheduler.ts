@@ -139,6 +139,8 @@ export class GangScheduler {
     const gang = this.#book.of(uid);
     const policy = gang === undefined ? undefined : this.#book.policyOf(gang);
     if (gang === undefined || policy === undefined || policy.is === 'basic') return undefined;
+    // Whoever has a reservation has its room already, and waits for nobody.
+    if (pending.claim !== undefined) return undefined;
     const { queue } = this.#options;
     if (policy.is === 'unknown') return this.#hold([pending], `waiting for a place to be decided: ${policy.why}`);
     const needed = policy.minCount - this.#placedOf(gang);
@@ -150,7 +152,8 @@ export class GangScheduler {
     const ready = [...gang.members.keys()].flatMap((member) => {
       if (member === uid) return [pending];
       const queued = queue.get(member);
-      return queued === undefined || unready.has(queued.standing) ? [] : [queued.pending];
+      const tryable = queued !== undefined && !unready.has(queued.standing) && queued.pending.claim === undefined;
+      return tryable ? [queued.pending] : [];
     });
     if (ready.length < needed) return this.#hold(ready, notReady);
     const state = this.#stateOf(gang.key);
@@ -159,7 +162,7 @@ export class GangScheduler {
       this.#later(gang.key, state, waitMs);
       return this.#hold(ready);
     }
-    return this.#tryAll(gang, state, ready, needed, policy.minCount);
+    return this.#tryAll(gang, state, ready, needed, policy.minCount, uid);
   }
 
   /** What can be said of the gang of a pod that waits; undefined if it has none. */
@@ -197,11 +200,18 @@ export class GangScheduler {
     ready: readonly PendingPod[],
     needed: number,
     minCount: number,
+    uid: string,
   ): readonly Decision[] {
     const { queue, table, placer, clock, sign, wake, skip } = this.#options;
     for (const pending of ready) queue.takePod(uidOf(pending));
     wake();
-    const result = decideGang(placer, table, ready, needed, sign);
+    let result: GangDecision;
+    try {
+      result = decideGang(placer, table, ready, needed, sign);
+    } catch (error) {
+      for (const pending of ready) if (uidOf(pending) !== uid) queue.giveBackPod(uidOf(pending));
+      throw error;
+    }
     this.#unstall(state);
     const spacingMs = Math.min(trialSpacing.msMax, ready.length * trialSpacing.msPerPod);
     if (result.do !== 'place') {
@@ -211,12 +221,12 @@ export class GangScheduler {
     switch (result.do) {
       case 'place':
         this.#settle(gang.key);
-        this.#rest(ready, result, (uid) => queue.giveBackPod(uid));
+        this.#rest(ready, result, (other) => queue.giveBackPod(other));
         return result.decisions;
       case 'make-room':
         state.message = '';
         state.deadline ??= clock.after(gangRoomMsMax, () => this.#giveUp(gang));
-        this.#rest(ready, result, (uid) => queue.hold(uid));
+        this.#rest(ready, result, (other) => queue.hold(other));
         return result.decisions;
       case 'refuse': {
         const { failure, fitted, again } = result;

@@ -23,7 +23,7 @@ const priorityFloor = -(2 ** 31);
  * Finds out who would have to leave `row` for one more pod of `priority`, as few and as unimportant as possible:
  * everybody of lower priority is taken away, and then brought back one after the other where there is still room,
  * those first whose end would violate a disruption budget, then the more important. Pods that are leaving anyway count
- * as gone and as no victims. Undefined if even taking away everybody would not help, or there is nobody.
+ * as gone and as no victims; reservations of lower priority give way in any case. Undefined if even taking away everybody would not help, or there is nobody.
  *
  * `evaluation` must be fresh (`refresh()`), and the table regard nominations as for that pod.
  * Source: k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption (SelectVictimsOnNode).
@@ -37,11 +37,14 @@ export function candidateOn(
 ): Candidate | undefined {
   const leaving: Occupant[] = [];
   const lesser: Occupant[] = [];
+  const reserved: Occupant[] = [];
   for (const occupant of table.occupantsAt(row)) {
+    if (occupant.state === 'reserved' && occupant.priority < priority) reserved.push(occupant);
     if (!isLesser(occupant, priority)) continue;
     (occupant.terminating ? leaving : lesser).push(occupant);
   }
   if (leaving.length + lesser.length === 0) return undefined;
+  for (const occupant of reserved) table.suspend(occupant);
   for (const occupant of leaving) table.suspend(occupant);
   for (const occupant of lesser) table.suspend(occupant);
   const victims: Occupant[] = [];
@@ -61,6 +64,7 @@ export function candidateOn(
   }
   for (const occupant of leaving) table.resume(occupant);
   for (const occupant of lesser) table.resume(occupant);
+  for (const occupant of reserved) table.resume(occupant);
   if (!fits) return undefined;
   victims.sort(byImportance);
   const highestPriority = victims[0]?.priority ?? -Infinity;
@@ -93,8 +97,8 @@ export function isBetter(a: Candidate, b: Candidate, table: NodeTable): boolean 
 }
 
 /** A pod that may be made to leave for one of `priority`. */
-export function isLesser({ priority, state }: Occupant, than: number): boolean {
-  return priority < than && (state === 'bound' || state === 'assumed');
+export function isLesser({ priority, guard, state }: Occupant, than: number): boolean {
+  return priority < than && guard < than && (state === 'bound' || state === 'assumed');
 }
 
 /** Higher priority first, then what has run longer. */

@@ -23,11 +23,16 @@ export class ReferenceScheduler {
   readonly pods = new Map<string, Resident>();
   /** Pods that wait for room on a node, by uid. */
   readonly nominated = new Map<string, Resident>();
+  /** Room set aside, by uid. */
+  readonly reservations = new Map<string, ReservedRoom>();
   readonly budgets = new Map<string, { matchLabels: Readonly<Record<string, string>>; allowed: number }>();
   readonly #seed: number;
   readonly #packs: boolean;
+  /** Reservations that do not count. */
+  readonly withheld: ReadonlySet<string>;
 
-  constructor(seed: number, options: { packs?: boolean } = {}) {
+  constructor(seed: number, options: { packs?: boolean; withheld?: ReadonlySet<string> } = {}) {
+    this.withheld = options.withheld ?? new Set();
     this.#seed = seed;
     this.#packs = options.packs ?? false;
   }
@@ -37,10 +42,98 @@ export class ReferenceScheduler {
     const uid = uidOf(pod);
     const named = this.nodes.get(this.nominated.get(uid)?.nodeName ?? '');
     const node = named !== undefined && this.fits(pod, named) ? named : this.#best(pod);
-    if (node === undefined) return this.#preempt(pod);
+    if (node === undefined) return this.#displace(pod) ?? this.#preempt(pod);
     this.nominated.delete(uid);
     this.pods.set(uid, { pod, nodeName: nameOf(node) });
     return { do: 'place', node: nameOf(node) };
+  }
+
+  /** Places the pod into a reservation of which enough is left, or refuses it. */
+  decideInto(pod: Pod, reservation: string): Outcome {
+    const room = this.reservations.get(reservation);
+    const node = this.nodes.get(room?.nodeName ?? '');
+    if (room === undefined || node === undefined) return { do: 'refuse' };
+    const enough = Object.keys(requestsOf(pod)).every((name) => request(pod, name) <= this.#left(reservation, name));
+    const ports = portsOf(pod).every(({ port }) => room.ports.includes(port));
+    if (!enough || !ports || this.#left(reservation, 'pods') < 1) return { do: 'refuse' };
+    if (!this.#without(new Set(), new Set([reservation])).fits(pod, node)) return { do: 'refuse' };
+    this.nominated.delete(uidOf(pod));
+    this.pods.set(uidOf(pod), { pod, nodeName: nameOf(node), reservation });
+    return { do: 'place', node: nameOf(node) };
+  }
+
+  /** Ends reservations that their nodes cannot honour any more; returns their uids. */
+  tend(): readonly string[] {
+    const ended: string[] = [];
+    for (const nodeName of new Set([...this.reservations.values()].map((each) => each.nodeName))) {
+      const node = this.nodes.get(nodeName);
+      const there = this.#reservedOn(nodeName);
+      const kept: string[] = [];
+      for (const uid of there) {
+        const names = [...(this.reservations.get(uid)?.amounts.keys() ?? [])].filter(
+          (name) => this.#left(uid, name) > 0,
+        );
+        const stays =
+          node !== undefined &&
+          node.spec?.unschedulable !== true &&
+          toleratesAll(noPod, node) &&
+          names.every((name) => {
+            const promised = sum([...kept, uid], (each) => this.#left(each, name));
+            return promised + sum(this.#on(node), (pod) => amountIn(pod, name)) <= capacity(node, name);
+          });
+        if (stays) kept.push(uid);
+        else ended.push(uid);
+      }
+    }
+    for (const uid of ended) this.reservations.delete(uid);
+    return ended.toSorted();
+  }
+
+  /** Room of reservations of lower priority: where the least important, and fewest, are in the way. */
+  #displace(pod: Pod): Outcome | undefined {
+    const candidates = [...this.nodes.values()].flatMap((node) => {
+      const lesser = this.#reservedOn(nameOf(node), priorityOf(pod));
+      const gone = new Set(lesser);
+      if (lesser.length === 0 || !this.#without(new Set(), gone).fits(pod, node)) return [];
+      for (const uid of lesser) {
+        gone.delete(uid);
+        if (!this.#without(new Set(), gone).fits(pod, node)) gone.add(uid);
+      }
+      const priorities = [...gone].map((uid) => this.reservations.get(uid)?.priority ?? 0);
+      return [{ node, gone: lesser.filter((uid) => gone.has(uid)), highest: Math.max(...priorities) }];
+    });
+    const [best] = candidates.toSorted(
+      (a, b) =>
+        a.highest - b.highest ||
+        a.gone.length - b.gone.length ||
+        this.#tie(a.node) - this.#tie(b.node) ||
+        (nameOf(a.node) < nameOf(b.node) ? -1 : 1),
+    );
+    if (best === undefined) return undefined;
+    for (const uid of best.gone) this.reservations.delete(uid);
+    this.nominated.delete(uidOf(pod));
+    this.pods.set(uidOf(pod), { pod, nodeName: nameOf(best.node) });
+    return { do: 'place', node: nameOf(best.node), ...rescinding(best.gone) };
+  }
+
+  /** Reservations on a node, below a priority if one is given; the more important and older first. */
+  #reservedOn(nodeName: string, below = Infinity): readonly string[] {
+    if (this.reservations.size === 0) return [];
+    return [...this.reservations]
+      .filter(([, each]) => each.nodeName === nodeName && each.priority < below)
+      .toSorted(([uidA, a], [uidB, b]) => b.priority - a.priority || a.heldAt - b.heldAt || (uidA < uidB ? -1 : 1))
+      .map(([uid]) => uid);
+  }
+
+  /** What its pods have not taken. */
+  #left(reservation: string, name: string): number {
+    const mine = [...this.pods.values()].filter((resident) => resident.reservation === reservation);
+    const total = this.reservations.get(reservation)?.amounts.get(name) ?? 0;
+    return Math.max(0, total - sum(mine, ({ pod }) => amountIn(pod, name)));
+  }
+
+  #reserved(node: Node, name: string): number {
+    return sum(this.#reservedOn(nameOf(node)), (uid) => (this.withheld.has(uid) ? 0 : this.#left(uid, name)));
   }
 
   /**
@@ -51,6 +144,7 @@ export class ReferenceScheduler {
     const before = {
       pods: new Map([...this.pods].map(([uid, resident]) => [uid, { ...resident }])),
       nominated: new Map(this.nominated),
+      reservations: new Map(this.reservations),
       budgets: new Map([...this.budgets].map(([name, budget]) => [name, { ...budget }])),
     };
     const shares = new Map(pods.map((pod) => [pod, this.#shareOf(pod)]));
@@ -66,11 +160,11 @@ export class ReferenceScheduler {
           if (outcome.do !== 'place') return { pod, outcome };
           this.pods.delete(uidOf(pod));
           this.nominated.set(uidOf(pod), { pod, nodeName: outcome.node });
-          return { pod, outcome: { do: 'preempt', node: outcome.node, victims: [] } };
+          return { pod, outcome: { ...outcome, do: 'preempt', victims: [] } };
         }),
       };
     }
-    for (const key of ['pods', 'nominated', 'budgets'] as const) {
+    for (const key of ['pods', 'nominated', 'reservations', 'budgets'] as const) {
       const map: Map<string, unknown> = this[key];
       map.clear();
       for (const [name, value] of before[key]) map.set(name, value);
@@ -117,16 +211,22 @@ export class ReferenceScheduler {
       if (nodeName === nameOf(best.node) && priorityOf(lesser) < priorityOf(pod)) this.nominated.delete(other);
     }
     this.nominated.set(uid, { pod, nodeName: nameOf(best.node) });
-    return { do: 'preempt', node: nameOf(best.node), victims: best.victims.map((victim) => uidOf(victim.pod)) };
+    const gone = this.#reservedOn(nameOf(best.node), priorityOf(pod));
+    for (const each of gone) this.reservations.delete(each);
+    const victims = best.victims.map((victim) => uidOf(victim.pod));
+    return { do: 'preempt', node: nameOf(best.node), victims, ...rescinding(gone) };
   }
 
   /** Everybody lesser leaves, and returns one by one, as long as there is still room. */
   #victimsOn(pod: Pod, node: Node): { node: Node; victims: Resident[]; violations: number } | undefined {
+    const guardOf = ({ reservation = '' }: Resident) => this.reservations.get(reservation)?.priority ?? -Infinity;
     const lesser = [...this.pods.values()]
       .filter((other) => other.nodeName === nameOf(node) && priorityOf(other.pod) < priorityOf(pod))
+      .filter((other) => guardOf(other) < priorityOf(pod))
       .toSorted(byImportance);
     const absent = new Set(lesser);
-    if (lesser.length === 0 || !this.#without(absent).fits(pod, node)) return undefined;
+    const yielding = new Set(this.#reservedOn(nameOf(node), priorityOf(pod)));
+    if (lesser.length === 0 || !this.#without(absent, yielding).fits(pod, node)) return undefined;
     const staying = lesser.filter(({ leaving }) => leaving !== true);
     const left = new Map([...this.budgets.values()].map((budget) => [budget, budget.allowed]));
     const violating = staying.filter((victim) => {
@@ -136,15 +236,16 @@ export class ReferenceScheduler {
     });
     for (const resident of [...violating, ...staying.filter((each) => !violating.includes(each))]) {
       absent.delete(resident);
-      if (!this.#without(absent).fits(pod, node)) absent.add(resident);
+      if (!this.#without(absent, yielding).fits(pod, node)) absent.add(resident);
     }
     const victims = staying.filter((each) => absent.has(each));
     return { node, victims, violations: victims.filter((each) => violating.includes(each)).length };
   }
 
-  /** The cluster as it would be without some pods. */
-  #without(absent: ReadonlySet<Resident>): ReferenceScheduler {
-    const other = new ReferenceScheduler(this.#seed, { packs: this.#packs });
+  /** The cluster as it would be without some pods, and without what is left of some reservations. */
+  #without(absent: ReadonlySet<Resident>, withheld: ReadonlySet<string>): ReferenceScheduler {
+    const other = new ReferenceScheduler(this.#seed, { packs: this.#packs, withheld });
+    for (const [uid, reservation] of this.reservations) other.reservations.set(uid, reservation);
     for (const [name, node] of this.nodes) other.nodes.set(name, node);
     for (const [uid, resident] of this.pods) if (!absent.has(resident)) other.pods.set(uid, resident);
     for (const [uid, resident] of this.nominated) other.nominated.set(uid, resident);
@@ -157,7 +258,7 @@ export class ReferenceScheduler {
     const [best] = fitting.toSorted(
       (a, b) =>
         (scores.get(b) ?? 0) - (scores.get(a) ?? 0) ||
-        (this.#onOrComing(a, pod).length - this.#onOrComing(b, pod).length) * (this.#packs ? -1 : 1) ||
+        (this.#crowdOn(a, pod) - this.#crowdOn(b, pod)) * (this.#packs ? -1 : 1) ||
         this.#tie(a) - this.#tie(b) ||
         (nameOf(a) < nameOf(b) ? -1 : 1),
     );
@@ -179,11 +280,20 @@ export class ReferenceScheduler {
         }
       }
     }
+    for (const uid of this.#reservedOn(nameOf(node))) {
+      const taken = [...this.pods.values()]
+        .filter((each) => each.reservation === uid)
+        .flatMap((each) => portsOf(each.pod));
+      const ports = this.reservations.get(uid)?.ports.filter((port) => !taken.some((each) => each.port === port));
+      if (!this.withheld.has(uid) && portsOf(pod).some(({ port }) => ports?.includes(port) === true)) return false;
+    }
     if (!this.#spreads(pod, node) || !this.#isWelcome(pod, node)) return false;
-    if (here.length + 1 > Number(node.status?.allocatable?.['pods'] ?? 0)) return false;
+    const slots = here.length + this.#reserved(node, 'pods') + 1;
+    if (slots > Number(node.status?.allocatable?.['pods'] ?? 0)) return false;
     return Object.keys(requestsOf(pod)).every((resource) => {
       const asked = request(pod, resource);
-      return asked === 0 || sum(here, (other) => request(other, resource)) + asked <= capacity(node, resource);
+      const used = sum(here, (other) => request(other, resource)) + this.#reserved(node, resource);
+      return asked === 0 || used + asked <= capacity(node, resource);
     });
   }
 
@@ -316,14 +426,18 @@ export class ReferenceScheduler {
   #load(pod: Pod, node: Node): number {
     const all = [...this.#onOrComing(node, pod), pod];
     const percent = (resource: 'cpu' | 'memory') => {
-      const [have, use] = [capacity(node, resource), sum(all, (each) => nominal(each, resource))];
+      const reserved = this.#reserved(node, resource);
+      const [have, use] = [capacity(node, resource), sum(all, (each) => nominal(each, resource)) + reserved];
       if (this.#packs) return Math.floor((Math.min(use, have) * 100) / have);
       return use > have ? 0 : Math.floor(((have - use) * 100) / have);
     };
     const load = Math.floor((percent('cpu') + percent('memory')) / 2);
     if (this.#packs || (request(pod, 'cpu') === 0 && request(pod, 'memory') === 0)) return load;
     const share = (resource: string) =>
-      Math.min(1, sum(all, (each) => request(each, resource)) / capacity(node, resource));
+      Math.min(
+        1,
+        (sum(all, (each) => request(each, resource)) + this.#reserved(node, resource)) / capacity(node, resource),
+      );
     return load + Math.floor((1 - Math.abs(share('cpu') - share('memory')) / 2) * 100);
   }
 
@@ -349,14 +463,29 @@ export class ReferenceScheduler {
     return [...this.#on(node), ...this.#coming(node, pod)];
   }
 
+  #crowdOn(node: Node, pod: Pod): number {
+    return this.#onOrComing(node, pod).length + this.#reserved(node, 'pods');
+  }
+
   #tie(node: Node): number {
     return hash32(this.#seed, nameOf(node));
   }
 }
 
+export interface ReservedRoom {
+  readonly nodeName: string;
+  readonly priority: number;
+  readonly heldAt: number;
+  /** By resource name, `pods` for slots. */
+  readonly amounts: ReadonlyMap<string, number>;
+  readonly ports: readonly number[];
+}
+
 interface Resident {
   readonly pod: Pod;
   readonly nodeName: string;
+  /** The reservation that it was placed into. */
+  readonly reservation?: string;
   /** Milliseconds; absent as long as its node has not taken it up. */
   startedAt?: number;
   /** True once it has been asked to leave. */
@@ -364,8 +493,13 @@ interface Resident {
 }
 
 export type Outcome =
-  | { readonly do: 'place'; readonly node: string }
-  | { readonly do: 'preempt'; readonly node: string; readonly victims: readonly string[] }
+  | { readonly do: 'place'; readonly node: string; readonly rescinded?: readonly string[] }
+  | {
+      readonly do: 'preempt';
+      readonly node: string;
+      readonly victims: readonly string[];
+      readonly rescinded?: readonly string[];
+    }
   | { readonly do: 'wait' }
   | { readonly do: 'refuse' };
 
@@ -375,6 +509,9 @@ export interface GangOutcome {
   readonly outcomes: readonly { readonly pod: Pod; readonly outcome: Outcome }[];
 }
 
+const rescinding = (gone: readonly string[]) => (gone.length === 0 ? {} : { rescinded: gone.toSorted() });
+const noPod: Pod = { spec: { containers: [] } };
+const amountIn = (pod: Pod, name: string) => (name === 'pods' ? 1 : request(pod, name));
 const uidOf = (pod: Pod) => pod.metadata?.uid ?? '';
 const priorityOf = (pod: Pod) => pod.spec.priority ?? 0;
 const lifted = ({ pod }: Resident) => priorityOf(pod) + 2 ** 31;

@@ -7,6 +7,7 @@ import type { Events } from '#client/event-queue.ts';
 import { SharedInformers } from '#client/informer.ts';
 import { abortController, VirtualClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
+import type { ObjectRef } from '#machinery/object.ts';
 import { Scheduler, type SchedulerOptions } from '../scheduler.ts';
 import { BindingClient } from './binding-client.ts';
 
@@ -21,16 +22,28 @@ export async function runningScheduler(context: TestContext, options: Pick<Sched
   const events: Events = {
     record: (object, { reason, message }) => void told.push(`${object.metadata?.name} ${reason}: ${message}`),
   };
-  const stop = abortController();
-  const { signal } = stop;
-  const informers = new SharedInformers({ client, clock, log });
-  const scheduler = new Scheduler({ client, informers, clock, log, events, ...options });
-  scheduler.follow(signal);
-  const done = Promise.all([informers.run(signal), scheduler.run(signal)]);
-  context.after(async () => {
-    stop.abort();
-    await done;
-  });
+  const start = () => {
+    const stop = abortController();
+    const informers = new SharedInformers({ client, clock, log });
+    const scheduler = new Scheduler({ client, informers, clock, log, events, ...options });
+    scheduler.follow(stop.signal);
+    const done = Promise.all([informers.run(stop.signal), scheduler.run(stop.signal)]);
+    return {
+      scheduler,
+      stop: async () => {
+        stop.abort();
+        await done;
+      },
+    };
+  };
+  let running = start();
+  const { signal } = abortController();
+  context.after(() => running.stop());
+  /** Another one takes the place of the scheduler, which has stopped in order. */
+  const restart = async () => {
+    await running.stop();
+    running = start();
+  };
   const addNode = (name: string, cpu = '2', spec: Node['spec'] = {}) =>
     client.create(
       Node,
@@ -51,7 +64,8 @@ export async function runningScheduler(context: TestContext, options: Pick<Sched
       { signal },
     );
   const pod = (name: string) => client.get(Pod, { name, namespace: 'default' }, { signal });
-  return { clock, client, scheduler, told, signal, addNode, addPod, pod };
+  const scheduler = { why: (ref: Required<ObjectRef>) => running.scheduler.why(ref) };
+  return { clock, client, scheduler, told, signal, addNode, addPod, pod, restart };
 }
 
 /** Waits for `holds` in turns of the event loop, not in time. */

@@ -11,7 +11,7 @@ import type { ApiObject } from '#machinery/object.ts';
 import { clusterRoles, clusterRoleSubjects } from './cluster-roles.ts';
 import { controllerRules } from './controller-roles.ts';
 import { namespaceRoles } from './namespace-roles.ts';
-import { tuttiParts, tuttiRules } from './tutti-roles.ts';
+import { tuttiParts, tuttiRules, tuttiSchedulerRules } from './tutti-roles.ts';
 
 const group = 'rbac.authorization.k8s.io';
 /** `"false"` keeps a server from mending an object at its start. */
@@ -37,6 +37,8 @@ function marked<T extends ApiObject>(object: T): T {
   };
 }
 
+const tuttiScheduler = 'tutti:kube-scheduler';
+
 const refTo = (kind: 'ClusterRole' | 'Role', name: string): RoleRef => ({ apiGroup: group, kind, name });
 const account = (name: string): Subject => ({ kind: 'ServiceAccount', name, namespace: 'kube-system' });
 
@@ -53,6 +55,7 @@ export function defaultPolicy(): DefaultPolicy {
   let all: readonly ClusterRole[] = [
     ...clusterRoles,
     ...controllers.map(({ role, rules }) => ({ metadata: { name: role }, rules })),
+    { metadata: { name: tuttiScheduler }, rules: tuttiSchedulerRules },
     ...Object.entries(tuttiParts).map(([into, rules]) => ({
       metadata: { name: `tutti:aggregate-to-${into}`, labels: { [`${group}/aggregate-to-${into}`]: 'true' } },
       rules,
@@ -67,6 +70,7 @@ export function defaultPolicy(): DefaultPolicy {
     clusterRoleBindings: [
       ...Object.entries(clusterRoleSubjects).map(([name, subjects]) => bound(name, subjects)),
       ...controllers.map(({ name, role }) => bound(role, [account(name)])),
+      bound(tuttiScheduler, [{ apiGroup: group, kind: 'User', name: 'system:kube-scheduler' }]),
     ].map((binding) => marked(binding)),
     roles: namespaceRoles.map(({ namespace, name, rules }) => marked<Role>({ metadata: { namespace, name }, rules })),
     roleBindings: namespaceRoles.map(({ namespace, name, binding = name, subjects }) =>

@@ -30,8 +30,15 @@ export const tuttiRules: Readonly<Record<string, readonly PolicyRule[]>> = {
 /** What whoever has upstream's roles for people may do beside what upstream grants; each becomes part of one of them. */
 export const tuttiParts: Readonly<Record<'edit' | 'view', readonly PolicyRule[]>> = {
   edit: [may(write, 'scheduling.k8s.io', 'workloads')],
-  view: [may(read, 'scheduling.k8s.io', 'workloads')],
+  // Reservations are not counted by quotas, so nobody may make them unless he is told so.
+  view: [may(read, 'scheduling.k8s.io', 'workloads'), may(read, 'scheduling.tutti.dev', 'reservations')],
 };
+
+/** What the scheduler may do beside what upstream's may. */
+export const tuttiSchedulerRules: readonly PolicyRule[] = [
+  may(`${read} delete`, 'scheduling.tutti.dev', 'reservations'),
+  may('patch update', 'scheduling.tutti.dev', 'reservations/status'),
+];
 
 /** A node also serves every Service, resolves every name and enforces network policies: its agent and proxy are one. */
 export const tuttiNodeRules: readonly PolicyRule[] = [

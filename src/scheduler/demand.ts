@@ -1,5 +1,6 @@
 import type { Pod } from '#api/core/pod.ts';
 import type {
+  Affinity,
   Container,
   NodeSelector,
   PodAffinityTerm,
@@ -54,32 +55,53 @@ export const defaultSchedulerName = 'default-scheduler';
 /** What belongs to the demands of a pod only by its profile. */
 type MoreDemands = Partial<Pick<Demand, 'service' | 'template'>>;
 
+/** What tells pods of one workload apart. */
+const ownKeys = new Set([
+  'statefulset.kubernetes.io/pod-name',
+  'apps.kubernetes.io/pod-index',
+  'batch.kubernetes.io/job-completion-index',
+]);
+
 /**
- * What equal pods have in common, whatever a plugin may look at: no name, uid, node or status, and no volume of the
- * service account's token, whose name is another in every pod.
+ * What equal pods have in common, whatever a plugin may look at: no name, uid, node or status, nothing of what numbers
+ * the pods of a workload, no pin (see `pinOf()`), and no volume of the service account's token, whose name is another
+ * in every pod.
  */
 export function templateOf({ metadata, spec }: Pod): Pod {
   const { namespace, labels, annotations, ownerReferences } = metadata ?? {};
-  const { nodeName: _, volumes, containers, initContainers, ...rest } = spec;
-  const isOwn = ({ name }: { readonly name: string }) => !name.startsWith('kube-api-access-');
+  const { nodeName: _node, hostname: _host, volumes, containers, initContainers, affinity, ...rest } = spec;
+  const isShared = ({ name }: { readonly name: string }) => !name.startsWith('kube-api-access-');
   const bare = ({ volumeMounts, ...container }: Container): Container => ({
     ...container,
-    ...(volumeMounts === undefined ? {} : { volumeMounts: volumeMounts.filter(isOwn) }),
+    ...(volumeMounts === undefined ? {} : { volumeMounts: volumeMounts.filter(isShared) }),
   });
   return {
     metadata: {
       ...(namespace === undefined ? {} : { namespace }),
-      ...(labels === undefined ? {} : { labels }),
-      ...(annotations === undefined ? {} : { annotations }),
+      ...(labels === undefined ? {} : { labels: shared(labels) }),
+      ...(annotations === undefined ? {} : { annotations: shared(annotations) }),
       ...(ownerReferences === undefined ? {} : { ownerReferences }),
     },
     spec: {
       ...rest,
       containers: containers.map(bare),
       ...(initContainers === undefined ? {} : { initContainers: initContainers.map(bare) }),
-      ...(volumes === undefined ? {} : { volumes: volumes.filter(isOwn) }),
+      ...(volumes === undefined ? {} : { volumes: volumes.filter(isShared) }),
+      ...(affinity === undefined ? {} : { affinity: unpinned(affinity) }),
     },
   };
+}
+
+function shared(record: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(record).filter(([key]) => !ownKeys.has(key)));
+}
+
+function unpinned(affinity: Affinity): Affinity {
+  const { requiredDuringSchedulingIgnoredDuringExecution: required, ...preferred } = affinity.nodeAffinity ?? {};
+  const free = withoutPin(required);
+  if (free === required) return affinity;
+  const name = 'requiredDuringSchedulingIgnoredDuringExecution';
+  return { ...affinity, nodeAffinity: { ...preferred, ...(free === undefined ? {} : { [name]: free }) } };
 }
 
 /** Reads the demands of `pod`; `withLabels` keeps its namespace and labels as part of them. */

@@ -60,6 +60,9 @@ export function parseSchedulerConfiguration(text: string | Uint8Array): Schedule
       errors.push(duplicate(`profiles[${index}].schedulerName`, name));
     }
   }
+  if (names.length > 0 && !names.includes(defaultSchedulerName)) {
+    warn(`profiles: none is called ${defaultSchedulerName}, so pods that name no scheduler wait`);
+  }
   for (const { name, field } of customPlugins) {
     const isOn = profiles.some((profile) =>
       decidingPoints.some((point) => profile.custom[point].some((each) => each.name === name)),

@@ -25,12 +25,12 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** One profile that asks the plugin in `module`. */
-async function open(module: string, metrics?: Metrics) {
+async function open(module: string, metrics?: Metrics, callTimeoutMs = 5000) {
   writeFileSync(path.join(folder, 'plugin.ts'), module);
   const text = `
     apiVersion: kubescheduler.config.k8s.io/v1
     kind: KubeSchedulerConfiguration
-    tuttiPlugins: [{ name: Mine, module: ./plugin.ts, callTimeoutMilliseconds: 5000 }]
+    tuttiPlugins: [{ name: Mine, module: ./plugin.ts, callTimeoutMilliseconds: ${callTimeoutMs} }]
     profiles: [{ plugins: { multiPoint: { enabled: [{ name: Mine, weight: 3 }] } } }]
   `;
   return openCustomPlugins(parseSchedulerConfiguration(text), { folder, log: silentLog, metrics });
@@ -43,7 +43,7 @@ function placerOf(config: ProfileConfig, seed = 1) {
   const placer = new BatchPlacer(table, [profile]);
   const decide = (pod: Pod) =>
     placer.decide(pendingOf(pod, signatures.of(pod, needsLabels(pod) || table.hasExclusive)));
-  return { table, placer, decide };
+  return { profile, table, placer, decide };
 }
 
 const node = (name: string, labels: Readonly<Record<string, string>> = {}) => ({
@@ -101,6 +101,52 @@ test('a plugin sees the pod without what is its own alone, and nodes with what i
       195,
     ),
   );
+});
+
+test('pods that their workload numbers, or pins to nodes, are asked about together', async () => {
+  const metrics = new Metrics();
+  await using opened = await open('export default { filter: () => true };', metrics);
+  const { table, decide } = placerOf(opened.profiles[0] ?? {});
+  const names = ['n1', 'n2', 'n3'];
+  for (const name of names) table.setNode(node(name));
+  for (const name of names) {
+    const term = { matchFields: [{ key: 'metadata.name', operator: 'In', values: [name] }] };
+    const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } };
+    const decision = decide(podOf({ containers: [], affinity: { nodeAffinity } }));
+    assert.equal(decision.do === 'place' && decision.nodeName, name);
+  }
+  for (const index of ['0', '1', '2']) {
+    const labels = {
+      app: 'db',
+      'statefulset.kubernetes.io/pod-name': `db-${index}`,
+      'apps.kubernetes.io/pod-index': index,
+    };
+    assert.equal(decide(podOf({ containers: [], hostname: `db-${index}` }, undefined, labels)).do, 'place');
+  }
+  assert.match(await metrics.text(), /^scheduler_plugin_evaluation_total{.*"Filter".*} 6$/m);
+});
+
+test('a plugin that is too slow over all nodes is named, and gets there in the end', async () => {
+  const metrics = new Metrics();
+  const slow = 'const until = performance.now() + 0.4; while (performance.now() < until); return true;';
+  await using opened = await open(`export default { filter() { ${slow} } };`, metrics, 400);
+  const { profile, table, placer, decide } = placerOf(opened.profiles[0] ?? {});
+  for (let index = 0; index < 3000; index++) table.setNode(node(`n${index}`));
+  let changed = Promise.withResolvers<void>();
+  using _ = profile.onChange?.(() => changed.resolve());
+  const decision = decide(web());
+  assert.equal(
+    decision.do === 'refuse' && decision.failure.message.split(' preemption:')[0],
+    '0/3000 nodes are available: 3000 plugin "Mine": it is too slow: it did not judge all nodes within 800 ms.',
+  );
+  assert.match(await metrics.text(), /^tutti_scheduler_plugin_slow_total{plugin="Mine"} [1-9]/m);
+  for (let round = 0, placed = false; !placed; round++) {
+    assert.ok(round < 8, 'what was judged is kept, so a few rounds are enough');
+    await changed.promise;
+    changed = Promise.withResolvers();
+    placer.reconsider(profile.schedulerName);
+    placed = decide(web()).do === 'place';
+  }
 });
 
 /** The same plugin twice: in its thread, and in this one. */

@@ -6,23 +6,14 @@ import type { Log } from '#lib/log.ts';
 import { conditionalBind } from '../bind.ts';
 import { defaultSchedulerName, type Demand } from '../demand.ts';
 import type { NodeTable } from '../node-table.ts';
-import type { NodeView } from '../node-view.ts';
-import type { BindPlugin, FilterPlugin, PermitPlugin, Refusal, ReservePlugin, ScorePlugin } from '../plugin.ts';
+import type { BindPlugin, FilterPlugin, PermitPlugin, ReservePlugin, ScorePlugin } from '../plugin.ts';
+import { Judgements, type Asked, type Judge, type Judgement } from './judgement.ts';
 import { NodeTeller } from './node-info.ts';
 import { PluginFailure } from './plugin-failure.ts';
 import type { PluginMetrics } from './plugin-metrics.ts';
 import type { Answer, CallPoint, Verdict } from './plugin-protocol.ts';
 import type { CallOptions, PluginThread } from './plugin-thread.ts';
 
-/** What one profile asks the plugin for. */
-export interface Asked {
-  readonly schedulerName: string;
-  readonly filter: boolean;
-  readonly score: boolean;
-}
-
-/** Nodes asked about with one question. */
-const nodesPerQuestionMax = 256;
 /** A plugin that fails is asked again after a while, although no node has changed. */
 const again = { initialMs: 1_000, maxMs: 300_000 };
 /** A failure that lasts is told this often. */
@@ -31,7 +22,7 @@ const tellMsMin = 60_000;
 const slowShare = 0.5;
 
 /** A plugin of the operator's own as the scheduler asks it: in its thread, and with whatever can go wrong contained. */
-export class CustomPlugin {
+export class CustomPlugin implements Judge {
   readonly name: string;
   readonly #thread: PluginThread;
   readonly #log: Log;
@@ -65,21 +56,13 @@ export class CustomPlugin {
   judge(asked: Asked): { readonly filter: FilterPlugin; readonly score: ScorePlugin } {
     const { name } = this;
     const { reads } = this.#thread;
-    const byDemand = new WeakMap<Demand, Judgement>();
-    const judgementOf = (demand: Demand, table: NodeTable) => {
-      let judgement = byDemand.get(demand);
-      if (judgement === undefined) {
-        judgement = new Judgement(this, asked, demand, table);
-        byDemand.set(demand, judgement);
-      }
-      return judgement;
-    };
+    const judgements = new Judgements(this, asked);
     return {
       filter: {
         name,
         reads,
         preFilter(demand, table) {
-          const judgement = judgementOf(demand, table);
+          const judgement = judgements.of(demand, table);
           judgement.askAll();
           return judgement;
         },
@@ -90,7 +73,7 @@ export class CustomPlugin {
         name,
         reads,
         normalize: 'none',
-        preScore: (demand, table) => (asked.score ? judgementOf(demand, table) : undefined),
+        preScore: (demand, table) => (asked.score ? judgements.of(demand, table) : undefined),
         score(judgement, { row }) {
           const verdict = judgement.of(row);
           return verdict.fits ? verdict.score : 0;
@@ -126,6 +109,10 @@ export class CustomPlugin {
     };
   }
 
+  get callTimeoutMs(): number {
+    return this.#thread.source.callTimeoutMs;
+  }
+
   get readsUse(): boolean {
     return this.#thread.reads === 'use';
   }
@@ -154,6 +141,14 @@ export class CustomPlugin {
     }
   }
 
+  tooSlow(what: string): string {
+    const failure = `plugin "${this.name}": ${what}`;
+    this.#metrics.slow();
+    this.#tell(failure);
+    this.#tryAgain();
+    return failure;
+  }
+
   #tellerFor(table: NodeTable): NodeTeller {
     const { generation, reads } = this.#thread;
     if (this.#teller?.table !== table || this.#teller.generation !== generation) {
@@ -167,7 +162,7 @@ export class CustomPlugin {
     const status = failed === undefined ? 'Success' : 'error';
     if (filter) this.#metrics.evaluated('filter', schedulerName, status, took.filter, count);
     if (score) this.#metrics.evaluated('score', schedulerName, status, took.score, count);
-    const { callTimeoutMs } = this.#thread.source;
+    const { callTimeoutMs } = this;
     if (tookMs > slowShare * callTimeoutMs) {
       this.#metrics.slow();
       this.#tell(
@@ -177,14 +172,18 @@ export class CustomPlugin {
     if (failed === undefined) this.#backoff.reset();
     else if ('failure' in failed) {
       this.#tell(`plugin "${this.name}": ${failed.failure}`);
-      // What it depends on, nobody knows; so it is asked again, ever less often.
-      if (this.#retries) return;
-      this.#retries = true;
-      systemClock.after(this.#backoff.next(), () => {
-        this.#retries = false;
-        this.#changed();
-      });
+      this.#tryAgain();
     }
+  }
+
+  /** What a failure depends on, nobody knows; so the plugin is asked again, ever less often. */
+  #tryAgain(): void {
+    if (this.#retries) return;
+    this.#retries = true;
+    systemClock.after(this.#backoff.next(), () => {
+      this.#retries = false;
+      this.#changed();
+    });
   }
 
   async #call(point: CallPoint, pod: Pod, nodeName: string, options: CallOptions): Promise<void> {
@@ -235,82 +234,4 @@ export class CustomPlugin {
     this.#epoch++;
     for (const listener of this.#listeners) listener();
   }
-}
-
-/** What the plugin says of all nodes with regard to pods of one demand. A node is asked about again once it changed. */
-class Judgement {
-  readonly #plugin: CustomPlugin;
-  readonly #asked: Asked;
-  readonly #demand: Demand;
-  readonly #table: NodeTable;
-  readonly #known = new Map<number, Known>();
-  /** Why it could not be asked, until it may be again. */
-  #down: { readonly epoch: number; readonly verdict: Verdict } | undefined;
-
-  constructor(plugin: CustomPlugin, asked: Asked, demand: Demand, table: NodeTable) {
-    this.#plugin = plugin;
-    this.#asked = asked;
-    this.#demand = demand;
-    this.#table = table;
-  }
-
-  /** Asks about all nodes that changed, many at once. */
-  askAll(): void {
-    let rows: number[] = [];
-    for (let row = 0; row < this.#table.rowEnd; row++) {
-      if (this.#table.present[row] === 1 && this.#current(row) === undefined) rows.push(row);
-      if (rows.length < nodesPerQuestionMax) continue;
-      this.#ask(rows);
-      rows = [];
-    }
-    if (rows.length > 0) this.#ask(rows);
-  }
-
-  of(row: number): Verdict {
-    if (this.#current(row) === undefined) this.#ask([row]);
-    return this.#current(row) ?? { fits: false, failure: 'it did not say' };
-  }
-
-  refusals({ row }: NodeView): readonly Refusal[] {
-    const verdict = this.of(row);
-    const { name: plugin, readsUse } = this.#plugin;
-    if (verdict.fits) return [];
-    if ('reason' in verdict) return [{ plugin, reason: verdict.reason, curable: readsUse }];
-    const { failure } = verdict;
-    const reason = failure.startsWith('plugin "') ? failure : `plugin "${plugin}": ${failure}`;
-    return [{ plugin, reason, curable: false }];
-  }
-
-  #current(row: number): Verdict | undefined {
-    const { epoch, readsUse } = this.#plugin;
-    if (this.#down?.epoch === epoch) return this.#down.verdict;
-    const known = this.#known.get(row);
-    if (known === undefined || known.node !== this.#table.nodeVersion[row]) return undefined;
-    if (readsUse && known.use !== this.#table.useVersion[row]) return undefined;
-    return 'failure' in known.verdict && known.epoch !== epoch ? undefined : known.verdict;
-  }
-
-  #ask(rows: readonly number[]): void {
-    const { epoch } = this.#plugin;
-    if (this.#down?.epoch === epoch) return;
-    const verdicts = this.#plugin.ask(this.#asked, this.#demand, this.#table, rows);
-    if (typeof verdicts === 'string') {
-      this.#down = { epoch, verdict: { fits: false, failure: verdicts } };
-      return;
-    }
-    for (const [index, row] of rows.entries()) {
-      const verdict = verdicts[index];
-      if (verdict === undefined) continue;
-      const node = this.#table.nodeVersion[row] ?? 0;
-      this.#known.set(row, { epoch, node, use: this.#table.useVersion[row] ?? 0, verdict });
-    }
-  }
-}
-
-interface Known {
-  readonly epoch: number;
-  /** Versions of the node and of its use that were judged. */
-  readonly node: number;
-  readonly use: number;
-  readonly verdict: Verdict;
 }

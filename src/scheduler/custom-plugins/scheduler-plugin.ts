@@ -45,7 +45,8 @@ export interface SchedulerPlugin {
   readonly reads?: 'node' | 'use';
   /**
    * True if the node can take the pod, else a short text that says why not. Equal pods are asked about once: `pod` has
-   * its spec, namespace, labels, annotations and owners, but no name, uid or status.
+   * its spec, namespace, labels, annotations and owners, but nothing that tells pods of one workload apart (name, uid,
+   * status, index, host name, the node that a DaemonSet pins it to).
    */
   filter?(pod: Pod, node: PluginNode): true | string;
   /** 0…100: how good the node is, of those that can take the pod. Fractions are cut off. */

@@ -42,7 +42,14 @@ export const required = (field: string, detail = ''): FieldError => ({
 export const invalid = (field: string, value: unknown, detail: string): FieldError => ({
   type: 'FieldValueInvalid',
   field,
-  message: `Invalid value: ${quoted(value)}: ${detail}`,
+  message: `Invalid value: ${quoted(value)}${detail === '' ? '' : `: ${detail}`}`,
+});
+
+/** What is wrong is not the value itself, or it is too long to be told. */
+export const invalidUnquoted = (field: string, detail: string): FieldError => ({
+  type: 'FieldValueInvalid',
+  field,
+  message: `Invalid value: ${detail}`,
 });
 
 /** A value of the wrong type. */

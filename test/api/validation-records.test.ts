@@ -9,9 +9,12 @@ import { startCluster, type TestCluster } from '#cluster/test-cluster.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import { applyMergePatch } from '#machinery/patch/merge-patch.ts';
 import { RawApi } from '../support/api.ts';
+import { appsRecords } from './validation-records/apps.ts';
+import { batchRecords } from './validation-records/batch.ts';
 import { containerRecords } from './validation-records/containers.ts';
 import { coreRecords } from './validation-records/core.ts';
 import { metadataRecords } from './validation-records/metadata.ts';
+import { networkingRecords } from './validation-records/networking.ts';
 import { podRecords, podUpdateRecords } from './validation-records/pods.ts';
 import { invalidAnswer, type RecordTable, type ValidationRecord } from './validation-records/record.ts';
 import { serviceRecords } from './validation-records/services.ts';
@@ -25,6 +28,9 @@ const tables: readonly RecordTable[] = [
   ...serviceRecords,
   ...coreRecords,
   ...volumeRecords,
+  ...appsRecords,
+  ...batchRecords,
+  ...networkingRecords,
 ];
 
 let cluster: TestCluster;
@@ -51,6 +57,14 @@ function pathOf({ group, version, plural, namespaced }: Kind): string {
 const typed = (kind: Kind, object: object) => ({ apiVersion: apiVersionOf(kind), kind: kind.kind, ...object });
 const nameOf = (object: unknown) => (object as { metadata: { name?: string } }).metadata.name ?? '';
 
+/** An answer with each of its causes once: upstream has layers that repeat what others have said. */
+function distinct(answer: unknown): unknown {
+  const { details, ...others } = answer as { readonly details?: { readonly causes?: readonly object[] } };
+  if (details?.causes === undefined) return answer;
+  const causes = new Map(details.causes.map((cause) => [JSON.stringify(cause), cause]));
+  return { ...others, details: { ...details, causes: [...causes.values()] } };
+}
+
 /** Sends the bad object, which is never stored even if it is taken. */
 type Send = (record: ValidationRecord) => Promise<{ readonly name: string; readonly answer: unknown }>;
 
@@ -62,7 +76,7 @@ async function sender({ kind, operation, subresource, object, status }: RecordTa
     return async ({ change }) => {
       const body = applyMergePatch(typed(kind, object), change);
       const { body: answer } = await api.send('POST', `${path}?dryRun=All`, body);
-      return { name: nameOf(body), answer };
+      return { name: nameOf(body), answer: distinct(answer) };
     };
   }
   await api.json('POST', path, typed(kind, object));
@@ -75,7 +89,7 @@ async function sender({ kind, operation, subresource, object, status }: RecordTa
   await api.json('PUT', `${door}?dryRun=All`, stored);
   return async ({ change }) => {
     const { body: answer } = await api.send('PUT', `${door}?dryRun=All`, applyMergePatch<object>(stored, change));
-    return { name: nameOf(object), answer };
+    return { name: nameOf(object), answer: distinct(answer) };
   };
 }
 

@@ -2,12 +2,13 @@ import { invalid, notSupported, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { formatLabels } from '#machinery/labels.ts';
-import { ownSelectorErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
+import { ownLabelsErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, containerColumns, integer, nameColumn, selectorColumn } from '../rules/columns.ts';
 import { mapField, withDefaults } from '../rules/defaulting.ts';
 import { nonNegative } from '../rules/fields.ts';
 import { atMostHundredPercent, intOrPercentErrors, isZero } from '../rules/int-or-percent.ts';
+import { isEmptySelector, labelSelectorErrors } from '../rules/label-selector-rules.ts';
 import { resetStatus } from '../rules/reset-status.ts';
 import type * as types from './types.generated.ts';
 import { selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
@@ -43,8 +44,8 @@ export const DaemonSet: Kind<DaemonSet> = {
   prepareForCreate: resetStatus,
   validate({ spec, status }) {
     return [
-      ...ownSelectorErrors('spec', spec.selector, spec.template, 'daemonset'),
-      ...runningTemplateErrors('spec.template', spec.template),
+      ...selectorErrors('spec', spec),
+      ...runningTemplateErrors('spec.template', spec.template, 'DaemonSet'),
       ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
       ...strategyErrors('spec.updateStrategy', spec.updateStrategy ?? {}),
       ...nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
@@ -91,19 +92,30 @@ function defaultStrategy(strategy: types.DaemonSetUpdateStrategy): types.DaemonS
   return rollingUpdate === typed.rollingUpdate ? typed : { ...typed, rollingUpdate };
 }
 
+/** Source: kubernetes pkg/apis/apps/validation (ValidateDaemonSetSpec), which asks for no selector by name. */
+function selectorErrors(field: string, { selector, template }: types.DaemonSetSpec): FieldError[] {
+  const errors = labelSelectorErrors(`${field}.selector`, selector);
+  if (errors.length > 0) return errors;
+  return [
+    ...ownLabelsErrors(`${field}.template`, selector, template),
+    ...(selector !== undefined && isEmptySelector(selector)
+      ? [invalid(`${field}.selector`, selector, 'empty selector is invalid for daemonset')]
+      : []),
+  ];
+}
+
 /** Source: kubernetes pkg/apis/apps/validation (ValidateRollingUpdateDaemonSet). */
-function strategyErrors(field: string, { type, rollingUpdate }: types.DaemonSetUpdateStrategy): FieldError[] {
+function strategyErrors(field: string, strategy: types.DaemonSetUpdateStrategy): FieldError[] {
+  const { type, rollingUpdate } = strategy;
   if (type === 'OnDelete') return [];
-  if (type !== 'RollingUpdate') {
-    return [notSupported(`${field}.type`, type ?? '', ['RollingUpdate', 'OnDelete'])];
-  }
+  if (type !== 'RollingUpdate') return [notSupported(field, strategy, ['RollingUpdate', 'OnDelete'])];
   const path = `${field}.rollingUpdate`;
   if (rollingUpdate === undefined) return [required(path)];
   const { maxUnavailable, maxSurge } = rollingUpdate;
   const errors = [
     ...intOrPercentErrors(`${path}.maxUnavailable`, maxUnavailable),
-    ...atMostHundredPercent(`${path}.maxUnavailable`, maxUnavailable),
     ...intOrPercentErrors(`${path}.maxSurge`, maxSurge),
+    ...atMostHundredPercent(`${path}.maxUnavailable`, maxUnavailable),
     ...atMostHundredPercent(`${path}.maxSurge`, maxSurge),
   ];
   if (!isZero(maxUnavailable) && !isZero(maxSurge)) {

@@ -1,15 +1,15 @@
-import { forbidden, invalid } from '#machinery/field-error.ts';
+import { forbidden, invalid, notSupported } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
-import { ownSelectorErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
+import { ownedTemplateErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, containerColumns, integer, nameColumn, selectorColumn } from '../rules/columns.ts';
 import { mapField, withDefaults } from '../rules/defaulting.ts';
-import { choice, nonNegative } from '../rules/fields.ts';
+import { nonNegative } from '../rules/fields.ts';
 import { atMostHundredPercent, intOrPercentErrors, isZero } from '../rules/int-or-percent.ts';
 import { resetStatus } from '../rules/reset-status.ts';
 import type * as types from './types.generated.ts';
-import { selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
+import { availableErrors, selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
 
 export type Deployment = types.Deployment;
 export const Deployment: Kind<Deployment> = {
@@ -49,19 +49,26 @@ export const Deployment: Kind<Deployment> = {
   validate({ spec, status }) {
     return [
       ...nonNegative('spec.replicas', spec.replicas),
-      ...ownSelectorErrors('spec', spec.selector, spec.template, 'deployment'),
-      ...runningTemplateErrors('spec.template', spec.template),
+      ...ownedTemplateErrors('spec', spec.selector, spec.template, selectorWords, () =>
+        runningTemplateErrors('spec.template', spec.template, 'ReplicaSet'),
+      ),
       ...strategyErrors('spec.strategy', spec.strategy ?? {}),
       ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
       ...nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
       ...deadlineErrors(spec),
-      ...statusCountErrors({ ...status }, [
-        'replicas',
-        'updatedReplicas',
-        'readyReplicas',
-        'availableReplicas',
-        'terminatingReplicas',
-      ]),
+      ...statusCountErrors(
+        { ...status },
+        [
+          'replicas',
+          'updatedReplicas',
+          'readyReplicas',
+          'availableReplicas',
+          'unavailableReplicas',
+          'terminatingReplicas',
+        ],
+        ['updatedReplicas', 'readyReplicas', 'availableReplicas'],
+      ),
+      ...availableErrors(status, 'readyReplicas'),
     ];
   },
   validateUpdate: ({ spec }, stored) => selectorUnchanged(spec, stored.spec),
@@ -84,6 +91,8 @@ export const Deployment: Kind<Deployment> = {
   ],
 };
 
+const selectorWords = { emptyFor: 'deployment', bad: 'invalid label selector' };
+
 function defaultStrategy(strategy: types.DeploymentStrategy): types.DeploymentStrategy {
   const typed = withDefaults(strategy, { type: 'RollingUpdate' });
   if (typed.type !== 'RollingUpdate') return typed;
@@ -91,8 +100,10 @@ function defaultStrategy(strategy: types.DeploymentStrategy): types.DeploymentSt
   return rollingUpdate === typed.rollingUpdate ? typed : { ...typed, rollingUpdate };
 }
 
-function strategyErrors(field: string, { type, rollingUpdate }: types.DeploymentStrategy): FieldError[] {
-  const errors = choice(`${field}.type`, type, ['Recreate', 'RollingUpdate']);
+function strategyErrors(field: string, strategy: types.DeploymentStrategy): FieldError[] {
+  const { type = '', rollingUpdate } = strategy;
+  const types = ['Recreate', 'RollingUpdate'];
+  const errors: FieldError[] = types.includes(type) ? [] : [notSupported(field, strategy, types)];
   if (type === 'Recreate' && rollingUpdate !== undefined) {
     errors.push(forbidden(`${field}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'"));
   }

@@ -1,12 +1,15 @@
 import type { Kind } from '#machinery/kind.ts';
-import { ownSelectorErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
+import { ownedTemplateErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, containerColumns, integer, nameColumn, selectorColumn } from '../rules/columns.ts';
 import { mapField, withDefaults } from '../rules/defaulting.ts';
 import { nonNegative } from '../rules/fields.ts';
 import { resetStatus } from '../rules/reset-status.ts';
 import type * as types from './types.generated.ts';
-import { selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
+import { availableErrors, selectorUnchanged, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
+
+/** Upstream calls it a deployment here too. */
+const selectorWords = { emptyFor: 'deployment', bad: 'invalid label selector' };
 
 export type ReplicaSet = types.ReplicaSet;
 export const ReplicaSet: Kind<ReplicaSet> = {
@@ -36,13 +39,15 @@ export const ReplicaSet: Kind<ReplicaSet> = {
     return [
       ...nonNegative('spec.replicas', spec.replicas),
       ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
-      ...ownSelectorErrors('spec', spec.selector, spec.template, 'replicaset'),
-      ...runningTemplateErrors('spec.template', spec.template),
+      ...ownedTemplateErrors('spec', spec.selector, spec.template, selectorWords, () =>
+        runningTemplateErrors('spec.template', spec.template, 'ReplicaSet'),
+      ),
       ...statusCountErrors(
         { ...status },
         ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
-        'replicas',
+        ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
       ),
+      ...availableErrors(status, 'readyReplicas'),
     ];
   },
   validateUpdate: ({ spec }, stored) => selectorUnchanged(spec, stored.spec),

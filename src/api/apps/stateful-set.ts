@@ -3,7 +3,7 @@ import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { dns1123LabelComplaints } from '#machinery/names.ts';
 import { claimTemplatesErrors } from '../core/persistent-volume-claim-rules.ts';
-import { ownSelectorErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
+import { ownedTemplateErrors, runningTemplateErrors } from '../core/pod-template-rules.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, containerColumns, nameColumn } from '../rules/columns.ts';
 import { mapField, mapItems, withDefaults } from '../rules/defaulting.ts';
@@ -11,7 +11,7 @@ import { choice, nonNegative, sameValue } from '../rules/fields.ts';
 import { atMostHundredPercent, intOrPercentErrors, isZero } from '../rules/int-or-percent.ts';
 import { resetStatus } from '../rules/reset-status.ts';
 import type * as types from './types.generated.ts';
-import { statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
+import { availableErrors, statusCountErrors, withTemplateDefaults } from './workload-rules.ts';
 
 export type StatefulSet = types.StatefulSet;
 export const StatefulSet: Kind<StatefulSet> = {
@@ -63,7 +63,7 @@ export const StatefulSet: Kind<StatefulSet> = {
   prepareForCreate: resetStatus,
   validate({ spec, status }) {
     return [
-      ...choice('spec.podManagementPolicy', spec.podManagementPolicy, ['OrderedReady', 'Parallel']),
+      ...managementErrors('spec.podManagementPolicy', spec.podManagementPolicy),
       ...strategyErrors('spec.updateStrategy', spec.updateStrategy ?? {}),
       ...choice(`${retention}.whenDeleted`, spec.persistentVolumeClaimRetentionPolicy?.whenDeleted, retentions),
       ...choice(`${retention}.whenScaled`, spec.persistentVolumeClaimRetentionPolicy?.whenScaled, retentions),
@@ -71,14 +71,16 @@ export const StatefulSet: Kind<StatefulSet> = {
       ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
       ...nonNegative('spec.ordinals.start', spec.ordinals?.start),
       ...nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
-      ...ownSelectorErrors('spec', spec.selector, spec.template, 'statefulset'),
-      ...runningTemplateErrors('spec.template', withClaims(spec)),
+      ...ownedTemplateErrors('spec', spec.selector, spec.template, { emptyFor: 'statefulset', bad: '' }, () =>
+        runningTemplateErrors('spec.template', withClaims(spec), 'StatefulSet'),
+      ),
       ...claimTemplatesErrors('spec.volumeClaimTemplates', spec.volumeClaimTemplates),
       ...statusCountErrors(
         { ...status },
-        ['replicas', 'readyReplicas', 'currentReplicas', 'updatedReplicas'],
-        'replicas',
+        ['replicas', 'readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
+        ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
       ),
+      ...availableErrors(status, 'status.readyReplicas'),
     ];
   },
   /** Source: kubernetes pkg/apis/apps/validation (ValidateStatefulSetUpdate). */
@@ -119,6 +121,13 @@ const mutable: ReadonlySet<string> = new Set([
   'minReadySeconds',
 ]);
 
+function managementErrors(field: string, policy: string | undefined): FieldError[] {
+  if (policy === undefined || policy === '') return [required(field)];
+  return policy === 'OrderedReady' || policy === 'Parallel'
+    ? []
+    : [invalid(field, policy, "must be 'OrderedReady' or 'Parallel'")];
+}
+
 function defaultStrategy(strategy: types.StatefulSetUpdateStrategy): types.StatefulSetUpdateStrategy {
   const typed = withDefaults(strategy, { type: 'RollingUpdate' });
   if (typed.type !== 'RollingUpdate') return typed;
@@ -127,7 +136,7 @@ function defaultStrategy(strategy: types.StatefulSetUpdateStrategy): types.State
 }
 
 function strategyErrors(field: string, { type, rollingUpdate }: types.StatefulSetUpdateStrategy): FieldError[] {
-  if (type === undefined || type === '') return [required(`${field}.type`)];
+  if (type === undefined || type === '') return [required(field)];
   if (type === 'OnDelete') {
     return rollingUpdate === undefined
       ? []

@@ -1,11 +1,10 @@
 /** What the kinds that keep sets of pods have in common. Source: kubernetes pkg/apis/apps. */
 import { invalid } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
-import { dns1123SubdomainComplaints, labelLengthMax } from '#machinery/names.ts';
 import { defaultPodTemplate } from '../core/pod-defaults.ts';
 import type { PodTemplateSpec } from '../core/types.generated.ts';
 import { mapField } from '../rules/defaulting.ts';
-import { immutable } from '../rules/fields.ts';
+import { immutable, nonNegative } from '../rules/fields.ts';
 
 /** A spec with its pod template defaulted. */
 export function withTemplateDefaults<S extends { readonly template?: PodTemplateSpec }>(spec: S): S {
@@ -20,29 +19,32 @@ export function selectorUnchanged(
   return immutable('spec.selector', spec?.selector, stored?.selector);
 }
 
-/** Counts in a status are never negative, and parts are no more than the whole. */
+/** Counts in a status are never negative, and `parts` are no more than all the replicas. */
 export function statusCountErrors(
   status: Readonly<Record<string, unknown>> | undefined,
   counts: readonly string[],
-  whole?: string,
+  parts: readonly string[] = [],
 ): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const name of counts) {
+  const countOf = (name: string) => {
     const value = status?.[name];
-    if (typeof value !== 'number') continue;
-    if (value < 0) errors.push(invalid(`status.${name}`, value, 'must be greater than or equal to 0'));
-    const total = whole === undefined ? undefined : (status?.[whole] ?? 0);
-    if (typeof total === 'number' && name !== whole && value > total) {
-      errors.push(invalid(`status.${name}`, value, `cannot be greater than status.${whole}`));
+    return typeof value === 'number' ? value : 0;
+  };
+  const errors = counts.flatMap((name) => nonNegative(`status.${name}`, countOf(name)));
+  for (const name of parts) {
+    if (countOf(name) > countOf('replicas')) {
+      errors.push(invalid(`status.${name}`, countOf(name), 'cannot be greater than status.replicas'));
     }
   }
   return errors;
 }
 
-/** Names that become a label's value or part of a host name. */
-export function labelSizedName(name: string): readonly string[] {
-  const complaints = dns1123SubdomainComplaints(name);
-  return name.length > labelLengthMax
-    ? [...complaints, `must be no more than ${labelLengthMax} characters`]
-    : complaints;
+/** What is available was ready before. `ready` is the field as the message calls it, which not all kinds do alike. */
+export function availableErrors(
+  status: { readonly availableReplicas?: number; readonly readyReplicas?: number } | undefined,
+  ready: 'readyReplicas' | 'status.readyReplicas',
+): FieldError[] {
+  const { availableReplicas = 0, readyReplicas = 0 } = status ?? {};
+  return availableReplicas > readyReplicas
+    ? [invalid('status.availableReplicas', availableReplicas, `cannot be greater than ${ready}`)]
+    : [];
 }

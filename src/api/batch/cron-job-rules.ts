@@ -26,6 +26,10 @@ export function cronJobErrors({ spec }: types.CronJob): FieldError[] {
   ];
   if (template === undefined) return [...errors, required('spec.jobTemplate.spec.template.spec.containers')];
   errors.push(...jobSpecErrors('spec.jobTemplate.spec', template));
+  if (template.selector !== undefined) {
+    const why = '`selector` will be auto-generated';
+    errors.push(invalid('spec.jobTemplate.spec.selector', template.selector, why));
+  }
   if (template.manualSelector === true) {
     errors.push(notSupported('spec.jobTemplate.spec.manualSelector', true, ['nil', 'false']));
   }

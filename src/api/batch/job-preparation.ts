@@ -3,7 +3,7 @@ import { withTemplateDefaults } from '../apps/workload-rules.ts';
 import { mapField, mapItems, withDefaults } from '../rules/defaulting.ts';
 import type * as types from './types.generated.ts';
 
-export const controllerUidLabel = 'batch.kubernetes.io/controller-uid';
+const controllerUidLabel = 'batch.kubernetes.io/controller-uid';
 const jobNameLabel = 'batch.kubernetes.io/job-name';
 /** The labels as they were called before they had a prefix; old clients select by them. */
 const plainControllerUidLabel = 'controller-uid';
@@ -38,11 +38,19 @@ function defaultPolicy(policy: types.PodFailurePolicy): types.PodFailurePolicy {
   return mapField(policy, 'rules', (rules) =>
     mapItems(rules, (rule) =>
       mapField(rule, 'onPodConditions', (patterns) =>
-        mapItems(patterns, (pattern) => withDefaults(pattern, { status: 'True' })),
+        mapItems(patterns, (pattern) => ((pattern.status ?? '') === '' ? { ...pattern, status: 'True' } : pattern)),
       ),
     ),
   );
 }
+
+/** What a job's own pods are known by. */
+export const generatedLabels = (uid: string, name: string): Readonly<Record<string, string>> => ({
+  [controllerUidLabel]: uid,
+  [plainControllerUidLabel]: uid,
+  [jobNameLabel]: name,
+  [plainJobNameLabel]: name,
+});
 
 /** A new job has no status, and unless the client does it itself, selects its pods by its own uid. */
 export function prepareNewJob(job: types.Job): types.Job {
@@ -50,10 +58,7 @@ export function prepareNewJob(job: types.Job): types.Job {
   const [uid, name] = [job.metadata?.uid ?? '', job.metadata?.name ?? ''];
   if (job.spec?.manualSelector === true || uid === '') return fresh;
   const { template, selector } = job.spec;
-  const labels = withDefaults<Record<string, string>>(
-    { ...template?.metadata?.labels },
-    { [controllerUidLabel]: uid, [plainControllerUidLabel]: uid, [jobNameLabel]: name, [plainJobNameLabel]: name },
-  );
+  const labels = withDefaults<Record<string, string>>({ ...template?.metadata?.labels }, generatedLabels(uid, name));
   return {
     ...fresh,
     spec: {

@@ -1,5 +1,4 @@
 import type { Kind } from '#machinery/kind.ts';
-import { labelSizedName } from '../apps/workload-rules.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, containerColumns, nameColumn, selectorColumn } from '../rules/columns.ts';
 import { completions, duration, jobStatus } from './job-columns.ts';
@@ -23,7 +22,6 @@ export const Job: Kind<Job> = {
   subresources: {
     status: true,
   },
-  validateName: labelSizedName,
   defaults: defaultJob,
   prepareForCreate: prepareNewJob,
   validate: jobErrors,

@@ -1,7 +1,7 @@
 import { invalid, required } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
-import { labelsErrors, selectorFromLabels } from '#machinery/labels.ts';
+import { selectorFromLabels } from '#machinery/labels.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, containerColumns, integer, nameColumn, selectorColumn } from '../rules/columns.ts';
 import { mapField, withDefaults } from '../rules/defaulting.ts';
@@ -48,13 +48,11 @@ export const ReplicationController: Kind<ReplicationController> = {
   prepareForCreate: resetStatus,
   validate({ spec }) {
     const { selector = {}, template } = spec;
-    const errors: FieldError[] = [
-      ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
-      ...nonNegative('spec.replicas', spec.replicas),
-      ...labelsErrors('spec.selector', selector),
-    ];
+    const errors: FieldError[] = [...nonNegative('spec.minReadySeconds', spec.minReadySeconds)];
     if (Object.keys(selector).length === 0) errors.push(required('spec.selector'));
-    else if (template !== undefined && !selectorFromLabels(selector).matches(template.metadata?.labels)) {
+    errors.push(...nonNegative('spec.replicas', spec.replicas));
+    if (template === undefined) return [...errors, required('spec.template')];
+    if (Object.keys(selector).length > 0 && !selectorFromLabels(selector).matches(template.metadata?.labels)) {
       errors.push(
         invalid(
           'spec.template.metadata.labels',
@@ -63,7 +61,7 @@ export const ReplicationController: Kind<ReplicationController> = {
         ),
       );
     }
-    return [...errors, ...runningTemplateErrors('spec.template', template)];
+    return [...errors, ...runningTemplateErrors('spec.template', template, 'ReplicationController')];
   },
   columns: [
     nameColumn,

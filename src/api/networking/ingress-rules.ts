@@ -24,7 +24,7 @@ export function ingressSpecErrors(field: string, spec: types.IngressSpec): Field
   const { rules = [], defaultBackend, tls, ingressClassName } = spec;
   return [
     ...(rules.length === 0 && defaultBackend === undefined
-      ? [invalid(field, rules, 'either `defaultBackend` or `rules` must be specified')]
+      ? [invalid(field, spec.rules ?? null, 'either `defaultBackend` or `rules` must be specified')]
       : []),
     ...(defaultBackend === undefined ? [] : backendErrors(`${field}.defaultBackend`, defaultBackend)),
     ...each(`${field}.rules`, rules, ruleErrors),

@@ -465,17 +465,17 @@ const rolling = (rollingUpdate: object) => ({ spec: { strategy: { rollingUpdate 
 
 check('bad deployments are named', Deployment, samples.deployment, [
   [{ spec: { replicas: -1 } }, 'spec.replicas Invalid'],
-  [{ spec: { selector: null } }, 'spec.selector Required'],
+  [{ spec: { selector: null } }, 'spec.selector Required', 'spec.template.metadata.labels Invalid'],
   [{ spec: { selector: { matchLabels: null } } }, 'spec.selector Invalid'],
   [mismatch, `${labelsAt} Invalid`],
-  [{ spec: { template: null } }, `${labelsAt} Invalid`, 'spec.template Required'],
+  [{ spec: { template: null } }, `${labelsAt} Invalid`, 'spec.template.spec.containers Required'],
   [{ spec: { template: { spec: { restartPolicy: 'Never' } } } }, 'spec.template.spec.restartPolicy NotSupported'],
   [{ spec: { template: { spec: { containers: null } } } }, 'spec.template.spec.containers Required'],
   [
     { spec: { template: { spec: { ephemeralContainers: [{ name: 'e', image: 'a' }] } } } },
     'spec.template.spec.ephemeralContainers Forbidden',
   ],
-  [{ spec: { strategy: { type: 'Canary' } } }, 'spec.strategy.type NotSupported'],
+  [{ spec: { strategy: { type: 'Canary' } } }, 'spec.strategy NotSupported'],
   [{ spec: { strategy: { type: 'Recreate', rollingUpdate: {} } } }, 'spec.strategy.rollingUpdate Forbidden'],
   [rolling({ maxSurge: 0, maxUnavailable: '0%' }), 'spec.strategy.rollingUpdate.maxUnavailable Invalid'],
   [rolling({ maxUnavailable: '150%' }), 'spec.strategy.rollingUpdate.maxUnavailable Invalid'],
@@ -490,7 +490,7 @@ check('bad replica sets are named', ReplicaSet, samples.replicaSet, [
   [mismatch, `${labelsAt} Invalid`],
 ]);
 check('bad stateful sets are named', StatefulSet, samples.statefulSet, [
-  [{ spec: { podManagementPolicy: 'Random' } }, 'spec.podManagementPolicy NotSupported'],
+  [{ spec: { podManagementPolicy: 'Random' } }, 'spec.podManagementPolicy Invalid'],
   [{ spec: { updateStrategy: { type: 'Never' } } }, 'spec.updateStrategy Invalid'],
   [
     { spec: { updateStrategy: { rollingUpdate: { partition: -1 } } } },
@@ -507,7 +507,7 @@ check('bad stateful sets are named', StatefulSet, samples.statefulSet, [
   ],
 ]);
 check('bad daemon sets are named', DaemonSet, samples.daemonSet, [
-  [{ spec: { updateStrategy: { type: 'Slow' } } }, 'spec.updateStrategy.type NotSupported'],
+  [{ spec: { updateStrategy: { type: 'Slow' } } }, 'spec.updateStrategy NotSupported'],
   [
     { spec: { updateStrategy: { rollingUpdate: { maxSurge: 1 } } } },
     'spec.updateStrategy.rollingUpdate.maxSurge Invalid',
@@ -533,9 +533,13 @@ check('bad jobs are named', Job, samples.job, [
   [{ spec: { template: { spec: { restartPolicy: 'Always' } } } }, 'spec.template.spec.restartPolicy Required'],
   [{ spec: { completionMode: 'Half' } }, 'spec.completionMode NotSupported'],
   [{ spec: { completionMode: 'Indexed', parallelism: 2 } }, 'spec.completions Required'],
-  [{ spec: { maxFailedIndexes: 1 } }, 'spec.maxFailedIndexes Invalid'],
-  [{ spec: { manualSelector: true } }, 'spec.selector Required'],
-  [{ spec: { selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': 'x' } } } }, 'spec.selector Invalid'],
+  [{ spec: { maxFailedIndexes: 1 } }, 'spec.backoffLimitPerIndex Required', 'spec.maxFailedIndexes Invalid'],
+  [{ spec: { manualSelector: true } }, 'spec.selector Required', 'spec.template.metadata.labels Invalid'],
+  [
+    { spec: { selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': 'x' } } } },
+    'spec.selector Invalid',
+    'spec.template.metadata.labels Invalid',
+  ],
   [
     { spec: { podFailurePolicy: { rules: [{ action: 'Shout', onExitCodes: { operator: 'In', values: [1] } }] } } },
     'spec.podFailurePolicy.rules[0].action NotSupported',

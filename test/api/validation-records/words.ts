@@ -30,3 +30,5 @@ export const valuesNeeded = "must be specified when `operator` is 'In' or 'NotIn
 export const valuesForbidden = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
 export const notAnOperator = 'not a valid selector operator';
 export const cidr = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
+export const wildcard = `a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', ${pattern(`\\*\\.${dns}(\\.${dns})*`)}`;
+export const percent = `a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', ${pattern('[0-9]+%')}`;

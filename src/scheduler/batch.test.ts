@@ -3,14 +3,13 @@ import { test } from 'node:test';
 import type { Pod } from '#api/core/pod.ts';
 import { reservationAnnotation } from '#api/tutti-scheduling/reservation.ts';
 import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
-import { needsLabels } from './demand.ts';
 import { decideGang } from './gangs/decide-gang.ts';
 import { NodeTable } from './node-table.ts';
 import { profileOf } from './profile.ts';
 import { Signatures } from './signature.ts';
 import { roomAskedFor } from './reservations/room.ts';
 import { Random } from './testing/random.ts';
-import { boundTo, podOf, randomNode, randomPodSpec } from './testing/random-cluster.ts';
+import { boundTo, podOf, randomLabels, randomNode, randomPodSpec } from './testing/random-cluster.ts';
 import { ReferenceScheduler, type Outcome } from './testing/reference-scheduler.ts';
 
 /** More seeds for a longer look: `TUTTI_SEEDS=10000 node --test src/scheduler/batch.test.ts`. */
@@ -31,8 +30,14 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
   const random = new Random(seed);
   const signatures = new Signatures();
   const table = new NodeTable(signatures, { seed });
-  const placer = new BatchPlacer(table, [profileOf(packs ? { scoring: { type: 'MostAllocated' } } : {})]);
-  const reference = new ReferenceScheduler(seed, { packs });
+  const interPodAffinity = {
+    hardPodAffinityWeight: random.pick([0, 1, 1, 30]),
+    ignorePreferredTermsOfExistingPods: random.chance(5),
+  };
+  const scoring = packs ? ({ type: 'MostAllocated' } as const) : undefined;
+  const profile = profileOf({ interPodAffinity, ...(scoring === undefined ? {} : { scoring }) });
+  const placer = new BatchPlacer(table, [profile]);
+  const reference = new ReferenceScheduler(seed, { packs, ...interPodAffinity });
   const addNode = (name: string) => {
     const node = randomNode(random, name);
     table.setNode(node);
@@ -42,8 +47,15 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
   for (let index = 0; index < nodeCount; index++) addNode(`node-${index}`);
   const workloads = Array.from({ length: 1 + random.below(5) }, () => ({
     spec: randomPodSpec(random),
-    labels: { app: random.pick(['a', 'b', 'c']) },
+    labels: randomLabels(random),
+    namespace: random.pick(['default', 'default', 'other']),
   }));
+  const labelNamespace = (name: string) => {
+    const labels: Record<string, string> = random.chance(3) ? {} : { team: random.pick(['red', 'blue']) };
+    table.setNamespace(name, labels);
+    reference.namespaces.set(name, labels);
+  };
+  for (const name of ['default', 'other']) labelNamespace(name);
   const placed: { pod: Pod; nodeName: string }[] = [];
   const waiting: Pod[] = [];
   const { nominations, budgets } = placer.preemptor;
@@ -64,6 +76,7 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
       nominations.nodeWent(name);
       for (const [uid, { nodeName }] of reference.nominated) if (nodeName === name) reference.nominated.delete(uid);
     }
+    if (random.chance(20)) labelNamespace(random.pick(['default', 'other']));
     if (random.chance(15)) budgetOf(random.pick(['a', 'b']));
     if (random.chance(5) && placed.length > 0) {
       const { pod } = placed.splice(random.below(placed.length), 1)[0] ?? assert.fail();
@@ -99,7 +112,7 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
       const annotations = { [reservationAnnotation]: uid };
       const pod = { ...plain, metadata: { ...plain.metadata, annotations } };
       const expected = reference.decideInto(pod, uid);
-      const decision = placer.decide(pendingOf(pod, signatures.of(pod, needsLabels(pod) || table.hasExclusive)));
+      const decision = placer.decide(pendingOf(pod, signatures.of(pod, table.affine)));
       assert.deepEqual(outcomeOf(decision), expected, `seed ${seed}, step ${step}, claim`);
       if (decision.do === 'place') placed.push({ pod, nodeName: decision.nodeName });
       seen.add(`claim: ${decision.do}`);
@@ -110,13 +123,12 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
       const kinds = [random.pick(workloads), random.pick(workloads)];
       const mine = Array.from({ length: size }, () => random.pick(kinds));
       const again = waiting.splice(0, random.below(1 + Math.min(2, waiting.length)));
-      const gang = [...mine.map(({ spec, labels }) => podOf(spec, undefined, labels)), ...again];
+      const gang = [...mine.map(({ spec, labels, namespace }) => podOf(spec, undefined, labels, namespace)), ...again];
       const needed = 1 + random.below(gang.length);
       const expected = reference.decideGang(gang, needed);
-      const pendings = gang.map((each) =>
-        pendingOf(each, signatures.of(each, needsLabels(each) || table.hasExclusive)),
-      );
-      const decided = decideGang(placer, table, pendings, needed, (each) => signatures.of(each, true));
+      const sign = (each: Pod) => signatures.of(each, table.affine);
+      const pendings = gang.map((each) => pendingOf(each, sign(each)));
+      const decided = decideGang(placer, table, pendings, needed, sign);
       const decisions = decided.do === 'refuse' ? [] : decided.decisions.filter((each) => each.do !== 'refuse');
       const actual = decisions.map((each) => ({ pod: each.pending.pod, outcome: outcomeOf(each) }));
       assert.deepEqual({ do: decided.do, outcomes: actual }, expected, `seed ${seed}, step ${step}, gang`);
@@ -129,9 +141,9 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
     const workload = random.pick(workloads);
     const retried =
       waiting.length > 0 && random.chance(3) ? waiting.splice(random.below(waiting.length), 1)[0] : undefined;
-    const pod = retried ?? podOf(workload.spec, undefined, workload.labels);
+    const pod = retried ?? podOf(workload.spec, undefined, workload.labels, workload.namespace);
     const expected = reference.decide(pod);
-    const signature = signatures.of(pod, needsLabels(pod) || table.hasExclusive);
+    const signature = signatures.of(pod, table.affine);
     const decision = placer.decide(pendingOf(pod, signature));
     const where = `seed ${seed}, step ${step}`;
     assert.deepEqual(outcomeOf(decision), expected, where);

@@ -10,6 +10,7 @@ import type {
   TopologySpreadConstraint,
   WeightedPodAffinityTerm,
 } from '#api/core/types.generated.ts';
+import { ownKeysOf, pickLabels } from './label-keys.ts';
 import { nominalRequests, podRequests, type Amounts } from './requests.ts';
 
 /** A port of the host that a container binds. */
@@ -39,8 +40,9 @@ export interface Demand {
   readonly antiAffinity: readonly PodAffinityTerm[];
   readonly preferredAffinity: readonly WeightedPodAffinityTerm[];
   readonly preferredAntiAffinity: readonly WeightedPodAffinityTerm[];
-  /** Set only where another pod's place depends on them (see `needsLabels()`). */
+  /** Set only where the pod's own place or another's depends on them (see `Circumstances`). */
   readonly namespace: string | undefined;
+  /** Those that somebody's selector reads. */
   readonly labels: Readonly<Record<string, string>> | undefined;
   /** Whose work the pod does (see `serviceOf()`), where the profile counts that. */
   readonly service: string | undefined;
@@ -52,8 +54,11 @@ export interface Demand {
 
 export const defaultSchedulerName = 'default-scheduler';
 
-/** What belongs to the demands of a pod only by its profile. */
-type MoreDemands = Partial<Pick<Demand, 'service' | 'template'>>;
+/** What belongs to the demands of a pod by its profile and by what runs already. */
+export interface Circumstances extends Partial<Pick<Demand, 'service' | 'template'>> {
+  /** Keys of labels that pods with a place read in others; undefined if none of them minds others. */
+  readonly labelsRead?: ReadonlySet<string> | undefined;
+}
 
 /** What tells pods of one workload apart. */
 const ownKeys = new Set([
@@ -104,8 +109,8 @@ function unpinned(affinity: Affinity): Affinity {
   return { ...affinity, nodeAffinity: { ...preferred, ...(free === undefined ? {} : { [name]: free }) } };
 }
 
-/** Reads the demands of `pod`; `withLabels` keeps its namespace and labels as part of them. */
-export function demandOf(pod: Pod, withLabels = needsLabels(pod), more: MoreDemands = {}): Demand {
+/** Reads the demands of `pod`. */
+export function demandOf(pod: Pod, circumstances: Circumstances = {}): Demand {
   const spec: Partial<PodSpec> = pod.spec ?? {};
   const nominal = nominalRequests(pod);
   const nodeAffinity = spec.affinity?.nodeAffinity;
@@ -125,10 +130,9 @@ export function demandOf(pod: Pod, withLabels = needsLabels(pod), more: MoreDema
     antiAffinity: spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [],
     preferredAffinity: spec.affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
     preferredAntiAffinity: spec.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
-    namespace: withLabels ? (pod.metadata?.namespace ?? '') : undefined,
-    labels: withLabels ? (pod.metadata?.labels ?? {}) : undefined,
-    service: more.service,
-    template: more.template,
+    ...identityOf(pod, circumstances),
+    service: circumstances.service,
+    template: circumstances.template,
     undecidable: undecidableFields(spec),
   };
 }
@@ -137,7 +141,7 @@ export function demandOf(pod: Pod, withLabels = needsLabels(pod), more: MoreDema
  * A text that is equal for pods with equal demands. It is made from the fields as they are written, so two spellings
  * of one demand may differ: that costs a second filtering, never a wrong place.
  */
-export function demandKey(pod: Pod, withLabels = needsLabels(pod), more: MoreDemands = {}): string {
+export function demandKey(pod: Pod, circumstances: Circumstances = {}): string {
   const spec: Partial<PodSpec> = pod.spec ?? {};
   const affinity = spec.affinity;
   return JSON.stringify([
@@ -156,9 +160,20 @@ export function demandKey(pod: Pod, withLabels = needsLabels(pod), more: MoreDem
     spec.hostNetwork,
     undecidableFields(spec),
     resizing(pod),
-    withLabels ? [pod.metadata?.namespace, pod.metadata?.labels] : 0,
-    more,
+    identityOf(pod, circumstances),
+    circumstances.service,
+    circumstances.template,
   ]);
+}
+
+const nobody = { namespace: undefined, labels: undefined };
+
+/** What of a pod's namespace and labels decides on its place: what its own selectors read and those of others. */
+function identityOf(pod: Pod, { labelsRead }: Circumstances): Pick<Demand, 'namespace' | 'labels'> {
+  if (labelsRead === undefined && !needsLabels(pod)) return nobody;
+  const { namespace = '', labels = {} } = pod.metadata ?? {};
+  const own = ownKeysOf(pod.spec ?? {}, pod.spec?.topologySpreadConstraints ?? []);
+  return { namespace, labels: pickLabels(labels, new Set([...own, ...(labelsRead ?? [])])) };
 }
 
 function containerKey(container: Container): unknown {
@@ -186,7 +201,7 @@ function resizing(pod: Pod): unknown {
 }
 
 /** True if the pod's place depends on other pods' labels, so that its own belong to its demands. */
-export function needsLabels(pod: Pod): boolean {
+function needsLabels(pod: Pod): boolean {
   const { affinity, topologySpreadConstraints } = pod.spec ?? {};
   return (
     affinity?.podAffinity !== undefined ||
@@ -242,16 +257,6 @@ function undecidableFields(spec: Partial<PodSpec>): readonly string[] {
     }
   }
   if ((spec.resourceClaims?.length ?? 0) > 0) fields.push('spec.resourceClaims');
-  for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
-    const path = `${kind}.requiredDuringSchedulingIgnoredDuringExecution`;
-    const terms = spec.affinity?.[kind]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
-    for (const [index, { namespaceSelector }] of terms.entries()) {
-      // An empty one means every namespace; others would need the namespaces' labels.
-      const { matchLabels = {}, matchExpressions = [] } = namespaceSelector ?? {};
-      const empty = Object.keys(matchLabels).length + matchExpressions.length === 0;
-      if (!empty) fields.push(`spec.affinity.${path}[${index}].namespaceSelector`);
-    }
-  }
   return fields;
 }
 

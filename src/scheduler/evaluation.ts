@@ -3,6 +3,7 @@ import { resource, type NodeTable } from './node-table.ts';
 import { NodeView } from './node-view.ts';
 import {
   scoreMax,
+  type DomainPlugin,
   type DomainState,
   type FilterPlugin,
   type Profile,
@@ -82,6 +83,8 @@ export class Evaluation implements Disposable {
   readonly #scores: readonly PreparedScore[];
   readonly #normalized: NormalizedScore[];
   readonly #domains: readonly PreparedDomain[];
+  readonly #domainPlugins: readonly DomainPlugin[];
+  readonly #coupled: boolean;
   readonly #rawFollowsUse: boolean;
   readonly #tieBreak: Profile['tieBreak'];
   /** By row: `fits`, or what refused it first. */
@@ -94,6 +97,8 @@ export class Evaluation implements Disposable {
   #groups: Group[] = [];
   #groupIds = new Map<string, number>();
   #cursor = -1;
+  /** Up to where it is known that no new signature with a place affects this one. */
+  #arrivals: number;
   #epoch = -1;
   #fitting = 0;
 
@@ -119,6 +124,11 @@ export class Evaluation implements Disposable {
     this.#domains = profile.domains
       .filter(({ plugin }) => plugin.concerns(signature, table))
       .map(({ plugin, weight }) => ({ state: plugin.prepare(signature, table), weight }));
+    this.#domainPlugins = profile.domains.map(({ plugin }) => plugin);
+    this.#coupled = this.#domainPlugins.some(
+      (plugin) => plugin.concerns(signature, table) && plugin.mayRefuse?.(signature, table) !== false,
+    );
+    this.#arrivals = table.affine.end;
     this.#order = this.#newOrder(0);
   }
 
@@ -131,9 +141,17 @@ export class Evaluation implements Disposable {
     return this.#fitting;
   }
 
-  /** True if rows or values have been numbered anew since it was made: it must be made anew too. */
+  /**
+   * True if rows or values have been numbered anew since it was made, or pods have come that mind those of this
+   * signature: it must be made anew too.
+   */
   get isOutdated(): boolean {
-    return this.#epoch !== -1 && this.#epoch !== this.#table.epoch;
+    const { affine, epoch } = this.#table;
+    if (this.#epoch !== -1 && this.#epoch !== epoch) return true;
+    if (this.#arrivals === affine.end) return false;
+    const arrived = affine.arrivedSince(this.#arrivals);
+    this.#arrivals = affine.end;
+    return this.#domainPlugins.some((plugin) => plugin.isAffectedBy?.(arrived, this.signature, this.#table) === true);
   }
 
   /** The best place for one more pod now, or undefined if there is none. */
@@ -170,9 +188,9 @@ export class Evaluation implements Disposable {
     return group !== undefined && this.#isAdmitted(group);
   }
 
-  /** True if other nodes than the one in question have a say: what is known of a row holds until anything changes. */
+  /** True if other nodes may have a row refused: what is known of it holds until anything changes. */
   get isCoupled(): boolean {
-    return this.#domains.length > 0;
+    return this.#coupled;
   }
 
   /** Takes in what has changed; for `wouldFit()`. */

@@ -1,14 +1,16 @@
 import type { Node } from '#api/core/node.ts';
 import type { Pod } from '#api/core/pod.ts';
 import { parseTimestamp } from '#machinery/timestamp.ts';
+import { AffinePods } from './affine-pods.ts';
 import { ChangeLog, changed } from './change-log.ts';
 import { demandOf, type HostPort } from './demand.ts';
 import { hash32 } from './hash.ts';
 import { Interner } from './interner.ts';
 import { LabelColumns } from './label-columns.ts';
+import { NamespaceLabels } from './namespace-labels.ts';
 import { PortUse } from './port-use.ts';
 import { amountOf, type Amounts } from './requests.ts';
-import type { Signature, Signatures } from './signature.ts';
+import { placedSignature, type Signature, type Signatures } from './signature.ts';
 import { TaintLists, type Taint } from './taints.ts';
 
 /** Numbers of the resources every node has; extended resources follow as they are first seen. */
@@ -91,6 +93,9 @@ export class NodeTable {
   readonly ports = new PortUse();
   readonly taintLists = new TaintLists();
   readonly labels: LabelColumns;
+  readonly namespaces = new NamespaceLabels();
+  /** What pods with a place want of others. */
+  readonly affine: AffinePods;
   /** Rises whenever a node comes, goes or changes in itself: domains may be others then. */
   nodeGeneration = 0;
   /** Rises whenever row numbers or value numbers mean something else; whatever is derived from them must be made anew. */
@@ -119,8 +124,6 @@ export class NodeTable {
   readonly #occupants: MutableOccupant[][] = [];
   readonly #byUid = new Map<string, MutableOccupant>();
   readonly #listeners = new Set<OccupantListener>();
-  /** Signatures with required anti-affinity that have occupants, with their number: they keep others away. */
-  readonly #exclusive = new Map<Signature, number>();
   /** Occupants that may lapse. */
   readonly #lapsing = new Set<MutableOccupant>();
   /** Pods with a node, by priority. */
@@ -135,6 +138,7 @@ export class NodeTable {
     this.#signatures = signatures;
     this.#seed = options.seed ?? 0;
     this.labels = new LabelColumns(firstRows, () => this.epoch++);
+    this.affine = new AffinePods(this.namespaces, () => this.epoch++);
     for (let id = 0; id < this.resources.size; id++) this.#addResource();
   }
 
@@ -175,15 +179,6 @@ export class NodeTable {
 
   occupant(uid: string): Occupant | undefined {
     return this.#byUid.get(uid);
-  }
-
-  /** Signatures of occupants that required anti-affinity keeps others away from. */
-  exclusiveSignatures(): IterableIterator<Signature> {
-    return this.#exclusive.keys();
-  }
-
-  get hasExclusive(): boolean {
-    return this.#exclusive.size > 0;
   }
 
   /** The lowest priority of a pod that has a node; Infinity if there is none. */
@@ -245,6 +240,13 @@ export class NodeTable {
     this.#releaseRow(row);
   }
 
+  /** Takes over the labels of a namespace (undefined: it is gone). True if pods that fitted nowhere may fit now. */
+  setNamespace(name: string, labels: Readonly<Record<string, string>> | undefined): boolean {
+    const matters = labels === undefined ? this.namespaces.remove(name) : this.namespaces.set(name, labels);
+    if (matters) this.epoch++; // whoever was counted by that namespace must be counted anew
+    return matters;
+  }
+
   /**
    * Takes over what the API server says of a bound pod: adds it, confirms it if it was assumed, moves it if it was
    * assumed elsewhere, or changes its requests. A pod without a node or one that has ended takes no room.
@@ -259,9 +261,7 @@ export class NodeTable {
       if (known?.state === 'bound') this.removePod(uid);
       return;
     }
-    // What was assumed may have been signed with labels where its demands alone would not ask for them.
-    const withLabels = known === undefined || known.signature.demand.labels === undefined ? undefined : true;
-    const signature = this.#signatures.of(pod, withLabels);
+    const signature = this.#signatures.of(pod);
     const isThere = known !== undefined && known.state !== 'nominated' && this.#names[known.row] === nodeName;
     if (isThere && known.signature === signature) {
       known.state = 'bound';
@@ -444,13 +444,7 @@ export class NodeTable {
   }
 
   #tell(occupant: Occupant, by: 1 | -1): void {
-    const { signature } = occupant;
-    if (signature.demand.antiAffinity.length > 0) {
-      const count = (this.#exclusive.get(signature) ?? 0) + by;
-      if (count === 0) this.#exclusive.delete(signature);
-      else this.#exclusive.set(signature, count);
-      if (count === 1 && by === 1) this.epoch++; // others may be concerned by anti-affinity that were not before
-    }
+    this.affine.count(occupant.signature, by);
     for (const listener of this.#listeners) listener(occupant, by);
   }
 
@@ -578,7 +572,19 @@ function occupantOf(
   const priority = pod.spec?.priority ?? 0;
   const startedAt = startOf(pod);
   const place = { row, slot: 0, expiresAt, counts: true, guard: -Infinity };
-  return { uid, state, namespace, name, labels, signature, priority, terminating, doomed: false, startedAt, ...place };
+  return {
+    uid,
+    state,
+    namespace,
+    name,
+    labels,
+    signature: signature.placed,
+    priority,
+    terminating,
+    doomed: false,
+    startedAt,
+    ...place,
+  };
 }
 
 const noDemand = demandOf({ spec: { containers: [] } });
@@ -587,7 +593,7 @@ const noDemand = demandOf({ spec: { containers: [] } });
 function signatureOf({ amounts, hostPorts }: Room): Signature {
   const requests = new Map([['pods', 0], ...amounts]);
   const nominal = { nominalCpuMilli: amounts.get('cpu') ?? 0, nominalMemoryBytes: amounts.get('memory') ?? 0 };
-  return { id: 0, key: '', demand: { ...noDemand, requests, hostPorts, ...nominal } };
+  return placedSignature(0, '', { ...noDemand, requests, hostPorts, ...nominal });
 }
 
 function startOf({ status }: Pod): number {

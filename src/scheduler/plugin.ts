@@ -81,6 +81,13 @@ export interface DomainPlugin<State extends DomainState = DomainState> {
   readonly name: string;
   /** True if this plugin has a say on pods of the signature; quick. */
   concerns(signature: Signature, table: NodeTable): boolean;
+  /** False if it only prefers some domains: it refuses no node for pods of the signature. May refuse unless given. */
+  mayRefuse?(signature: Signature, table: NodeTable): boolean;
+  /**
+   * True if pods of `arrived`, of which the first has just got its place, may change what it says on pods of the
+   * signature beyond what states prepared before follow. Never unless given.
+   */
+  isAffectedBy?(arrived: readonly Signature[], signature: Signature, table: NodeTable): boolean;
   /** Called where it has a say. The state follows the table until it is disposed. */
   prepare(signature: Signature, table: NodeTable): State;
 }

@@ -3,7 +3,7 @@ import { conditionalBind } from './bind.ts';
 import { defaultSchedulerName } from './demand.ts';
 import type { DomainPlugin, Profile, ScorePlugin, Weighted } from './plugin.ts';
 import { binPackScore } from './plugins/bin-pack-score.ts';
-import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
+import { interPodAffinityWith, type InterPodAffinityArgs } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinityWith, nodeAffinityScoreWith } from './plugins/node-affinity.ts';
 import { nodePorts } from './plugins/node-ports.ts';
 import { nodeResourcesFitBut, type IgnoredResources } from './plugins/node-resources-fit.ts';
@@ -43,10 +43,7 @@ export interface ProfileConfig {
   /** Of every pod, beside its own. */
   readonly addedAffinity?: NodeAffinity;
   /** Of what weight required affinity is in scoring, and whether preferences of running pods count. */
-  readonly interPodAffinity?: {
-    readonly hardPodAffinityWeight: number;
-    readonly ignorePreferredTermsOfExistingPods: boolean;
-  };
+  readonly interPodAffinity?: InterPodAffinityArgs;
   /** Constraints of pods that have none: Kubernetes' own, or these. */
   readonly defaultSpread?: 'system' | readonly TopologySpreadConstraint[];
   /** How long a pod waits for its volumes. */
@@ -103,7 +100,11 @@ export function profileOf(config: ProfileConfig = {}): Profile {
       weighted(nodeAffinityScoreWith(config.addedAffinity)),
       ...(plugins.scores ?? []),
     ],
-    domains: [domain(podTopologySpread), domain(interPodAffinity), ...(plugins.domains ?? [])],
+    domains: [
+      domain(podTopologySpread),
+      domain(interPodAffinityWith(config.interPodAffinity)),
+      ...(plugins.domains ?? []),
+    ],
     tieBreak: plugins.tieBreak ?? tieBreaks[scoring.type],
     countsServices: scoring.type === 'Spread',
     readsPods: plugins.readsPods ?? false,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Namespace } from '#api/core/namespace.ts';
 import { Pod } from '#api/core/pod.ts';
 import { unavailable } from '#machinery/status-error.ts';
 import type { FilterPlugin } from './plugin.ts';
@@ -114,4 +115,39 @@ test('a plugin in this process that throws makes its pod wait, and others are pl
   broken = false;
   await clock.advance(1_500);
   await until(async () => (await pod('mine')).spec?.nodeName === 'n1');
+});
+
+test('whom a namespaceSelector means follows the labels of namespaces, and pods that wait for that are woken', async (context) => {
+  const { addNode, addPod, pod, client, scheduler, signal } = await runningScheduler(context);
+  const label = async (labels: Record<string, string>) => {
+    const namespace = await client.get(Namespace, { name: 'default' }, { signal });
+    await client.update(Namespace, { ...namespace, metadata: { ...namespace.metadata, labels } }, { signal });
+  };
+  await client.create(Namespace, { metadata: { name: 'default', labels: { team: 'red' } }, spec: {} }, { signal });
+  const required = (namespaceSelector: object) => ({
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'web' } }, namespaceSelector },
+    ],
+  });
+  const teamIn = (...values: string[]) => ({ matchExpressions: [{ key: 'team', operator: 'In', values }] });
+  await addNode('n1', '4');
+  await addPod('alone', '1', { affinity: { podAntiAffinity: required(teamIn('red', 'green')) } });
+  await until(async () => (await pod('alone')).spec?.nodeName === 'n1');
+  await addPod('web', '1', {}, { app: 'web' });
+  await addPod('fan', '1', { affinity: { podAffinity: required(teamIn('blue')) } });
+  const waits = async (name: string, reason: string) => {
+    const preemption = 'preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.';
+    const message = `0/1 nodes are available: 1 ${reason}. ${preemption}`;
+    await until(async () => (await pod(name)).status?.conditions?.[0]?.message === message);
+    const why = scheduler.why({ namespace: 'default', name });
+    assert.deepEqual(
+      why?.nodes[0]?.refusals?.map((refusal) => refusal.reason),
+      [reason],
+    );
+  };
+  await waits('web', "node(s) didn't satisfy existing pods anti-affinity rules");
+  await waits('fan', "node(s) didn't match pod affinity rules");
+  await label({ team: 'blue' });
+  await until(async () => (await pod('web')).spec?.nodeName === 'n1');
+  await until(async () => (await pod('fan')).spec?.nodeName === 'n1');
 });

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { Namespace } from '#api/core/namespace.ts';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import { PodDisruptionBudget } from '#api/policy/pod-disruption-budget.ts';
@@ -15,7 +16,7 @@ import { keyOf, type ObjectRef } from '#machinery/object.ts';
 import { hasReason } from '#machinery/status-error.ts';
 import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
 import { Binder, type Placement } from './binder.ts';
-import { defaultSchedulerName, needsLabels } from './demand.ts';
+import { defaultSchedulerName } from './demand.ts';
 import {
   DecisionMemory,
   describePreemption,
@@ -85,7 +86,8 @@ export class Scheduler implements WhySource {
   /** Decisions on gangs that are booked and not yet carried out: a gang may be larger than what is on its way at once. */
   readonly #backlog: Decision[] = [];
   readonly #subscriptions: Disposable[] = [];
-  #signedExclusively = false;
+  /** What pods are signed with. */
+  #labelsRead: ReadonlySet<string> | undefined;
   #notify: (() => void) | undefined;
 
   constructor(options: SchedulerOptions) {
@@ -135,6 +137,7 @@ export class Scheduler implements WhySource {
     const { informers } = this.#options;
     this.#subscriptions.push(
       informers.on(Node, (event) => this.#onNode(event)),
+      informers.on(Namespace, (event) => this.#onNamespace(event)),
       informers.on(Pod, (event) => this.#onPod(event)),
       informers.on(PodDisruptionBudget, (event) => this.#onBudget(event)),
       informers.on(Workload, (event) => this.#onWorkload(event)),
@@ -268,6 +271,14 @@ export class Scheduler implements WhySource {
     this.#notify?.();
   }
 
+  #onNamespace({ type, object }: CacheEvent<Namespace>): void {
+    const { name = '', labels = {} } = object.metadata ?? {};
+    if (!this.#table.setNamespace(name, type === 'DELETED' ? undefined : labels)) return;
+    this.#queue.wakeAll();
+    this.#gangs.wakeAll();
+    this.#notify?.();
+  }
+
   #onBudget({ type, object }: CacheEvent<PodDisruptionBudget>): void {
     const { namespace = '', name = '' } = object.metadata ?? {};
     const { budgets } = this.#placer.preemptor;
@@ -320,17 +331,18 @@ export class Scheduler implements WhySource {
     this.#notify?.();
   }
 
-  /** Labels belong to the demands of every pod as long as some pod keeps others away by theirs. */
+  /** Labels belong to the demands of every pod as far as pods with a place look at them. */
   #sign(pod: Pod): Signature {
-    return this.#signatures.of(pod, needsLabels(pod) || this.#table.hasExclusive);
+    return this.#signatures.of(pod, this.#table.affine);
   }
 
-  /** Signs waiting pods anew once the first pod is there that keeps others away. */
+  /** Signs waiting pods anew once the first pod is there that looks at labels which nobody looked at before. */
   #resign(): void {
-    if (this.#signedExclusively === this.#table.hasExclusive) return;
-    this.#signedExclusively = this.#table.hasExclusive;
-    if (this.#signedExclusively)
-      for (const { pod } of this.#queue.waiting()) this.#queue.put(pendingOf(pod, this.#sign(pod)));
+    const { labelsRead } = this.#table.affine;
+    if (this.#labelsRead === labelsRead) return;
+    this.#labelsRead = labelsRead;
+    if (labelsRead === undefined) return;
+    for (const { pod } of this.#queue.waiting()) this.#queue.put(pendingOf(pod, this.#sign(pod)));
   }
 
   #forget(uid: string): void {

@@ -1,5 +1,5 @@
 import type { Pod } from '#api/core/pod.ts';
-import { defaultSchedulerName, demandKey, demandOf, needsLabels, templateOf, type Demand } from './demand.ts';
+import { defaultSchedulerName, demandKey, demandOf, templateOf, type Circumstances, type Demand } from './demand.ts';
 import { serviceOf } from './service.ts';
 
 /**
@@ -11,6 +11,8 @@ export interface Signature {
   readonly id: number;
   readonly key: string;
   readonly demand: Demand;
+  /** The demands without regard to what others mind: what a pod is known by once it has a place. */
+  readonly placed: Signature;
 }
 
 /** What plugins of a profile look at: see `Demand`. */
@@ -36,14 +38,18 @@ export class Signatures {
     this.#needs = needs;
   }
 
-  of(pod: Pod, withLabels = needsLabels(pod)): Signature {
+  of(pod: Pod, { labelsRead }: Pick<Circumstances, 'labelsRead'> = {}): Signature {
     const { countsServices, readsPods } = this.#needs(pod.spec?.schedulerName ?? defaultSchedulerName);
     const service = countsServices === true ? serviceOf(pod) : undefined;
     const template = readsPods === true ? templateOf(pod) : undefined;
-    const key = demandKey(pod, withLabels, { service, template });
+    const circumstances = { labelsRead, service, template };
+    const key = demandKey(pod, circumstances);
     const known = this.#byKey.get(key)?.deref();
     if (known !== undefined) return known;
-    const signature = { id: this.#nextId++, key, demand: demandOf(pod, withLabels, { service, template }) };
+    const id = this.#nextId++;
+    const demand = demandOf(pod, circumstances);
+    const signature =
+      labelsRead === undefined ? placedSignature(id, key, demand) : { id, key, demand, placed: this.of(pod) };
     this.#byKey.set(key, new WeakRef(signature));
     this.#swept.register(signature, key);
     return signature;
@@ -53,4 +59,10 @@ export class Signatures {
   get size(): number {
     return this.#byKey.size;
   }
+}
+
+/** One that is its own `placed`. */
+export function placedSignature(id: number, key: string, demand: Demand): Signature {
+  const signature: { id: number; key: string; demand: Demand; placed?: Signature } = { id, key, demand };
+  return Object.assign(signature, { placed: signature as Signature }); // it is one from here on
 }

@@ -13,8 +13,11 @@ interface Check {
   readonly fitsOn: (row: number) => boolean;
   /** The same with everybody below a priority gone: whom preemption may help, or who outranks the nominated. */
   readonly fitsWithoutLesser: (row: number, priority: number) => boolean;
-  /** True if domains have a say: then a change anywhere may help. */
+  /** True if domains may refuse: then a change anywhere may help. */
   readonly coupled: boolean;
+  /** When that was found out: by the table's epoch, and by the arrivals of those who mind others. */
+  readonly epoch: number;
+  readonly arrivals: number;
 }
 
 /** Gangs that wait as a whole: each of them is woken if one of its pods would fit. */
@@ -105,7 +108,8 @@ export class Waker {
 
   #check(signature: Signature): Check {
     let check = this.#checks.get(signature);
-    if (check === undefined) {
+    const { epoch, affine } = this.#table;
+    if (check?.epoch !== epoch || check.arrivals !== affine.end) {
       const profile = this.#profileOf(signature.demand.schedulerName);
       const filters = (profile?.filters ?? []).flatMap((plugin) => {
         const state = plugin.preFilter(signature.demand, this.#table);
@@ -117,7 +121,12 @@ export class Waker {
         return filters.every(({ plugin, state }) => plugin.filter(state, view));
       };
       check = {
-        coupled: (profile?.domains ?? []).some(({ plugin }) => plugin.concerns(signature, this.#table)),
+        coupled: (profile?.domains ?? []).some(
+          ({ plugin }) =>
+            plugin.concerns(signature, this.#table) && plugin.mayRefuse?.(signature, this.#table) !== false,
+        ),
+        epoch,
+        arrivals: affine.end,
         fitsOn,
         fitsWithoutLesser: (row, priority) => {
           const lesser = this.#table.occupantsAt(row).filter((each) => each.counts && each.priority < priority);

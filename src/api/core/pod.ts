@@ -4,6 +4,7 @@ import { isNew } from '../rules/is-new.ts';
 import { definition } from '../definitions.ts';
 import { each } from '../rules/fields.ts';
 import { imageErrors } from './container-rules.ts';
+import { withLabelKeySelectors } from './label-key-selectors.ts';
 import { podColumns } from './pod-columns.ts';
 import { defaultPod } from './pod-defaults.ts';
 import { qualityOfService } from './pod-quality.ts';
@@ -43,6 +44,7 @@ export const Pod: Kind<Pod> = {
     const gated = (pod.spec?.schedulingGates ?? []).length > 0;
     return {
       ...pod,
+      ...(pod.spec === undefined ? {} : { spec: withLabelKeySelectors(pod) }),
       status: {
         phase: 'Pending',
         qosClass: qualityOfService(defaultPod(pod).spec),

@@ -8,7 +8,6 @@ import { silentLog } from '#lib/log.ts';
 import { Metrics } from '#lib/metrics.ts';
 import { BatchPlacer, pendingOf, type Decision } from '../batch.ts';
 import { parseSchedulerConfiguration } from '../configuration/scheduler-configuration.ts';
-import { needsLabels } from '../demand.ts';
 import { NodeTable } from '../node-table.ts';
 import type { NodeView } from '../node-view.ts';
 import type { FilterPlugin, ScorePlugin } from '../plugin.ts';
@@ -41,8 +40,7 @@ function placerOf(config: ProfileConfig, seed = 1) {
   const signatures = new Signatures({ needs: () => profile });
   const table = new NodeTable(signatures, { seed });
   const placer = new BatchPlacer(table, [profile]);
-  const decide = (pod: Pod) =>
-    placer.decide(pendingOf(pod, signatures.of(pod, needsLabels(pod) || table.hasExclusive)));
+  const decide = (pod: Pod) => placer.decide(pendingOf(pod, signatures.of(pod, table.affine)));
   return { profile, table, placer, decide };
 }
 

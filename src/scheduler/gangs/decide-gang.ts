@@ -78,10 +78,10 @@ function tryAll(
   let failure: Failure | undefined;
   let again: number | undefined;
   let hopeless = 0;
+  const read = table.affine.labelsRead;
   for (const member of members) {
-    // Labels matter from the moment one of the gang keeps others away by theirs.
-    const resigned = table.hasExclusive && member.signature.demand.labels === undefined;
-    const pending = resigned ? { ...member, signature: sign(member.pod) } : member;
+    // Labels matter from the moment one of the gang has a place that minds others by theirs.
+    const pending = table.affine.labelsRead === read ? member : { ...member, signature: sign(member.pod) };
     const equals = equalsOf(pending, placer);
     const known = equals !== undefined && refused.has(equals);
     const trial = known ? undefined : tryOne(placer, pending);

@@ -1,4 +1,5 @@
 import type { PodAffinityTerm } from '#api/core/types.generated.ts';
+import type { AffineTerm } from '../affine-pods.ts';
 import type { Demand } from '../demand.ts';
 import { DomainTally, DomainTuples } from '../domain-tally.ts';
 import type { NodeTable, Occupant } from '../node-table.ts';
@@ -9,35 +10,57 @@ import type { Signature } from '../signature.ts';
 
 const name = 'InterPodAffinity';
 
-/**
- * Puts pods near others, or away from them, by domain: the pod's own required and preferred terms, and the required
- * anti-affinity of pods that run already. Counts are kept per domain and follow every pod.
- * Source: k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity.
- */
-export const interPodAffinity: DomainPlugin = {
-  name,
-  concerns: ({ demand }, table) =>
-    demand.affinity.length > 0 ||
-    demand.antiAffinity.length > 0 ||
-    demand.preferredAffinity.length > 0 ||
-    demand.preferredAntiAffinity.length > 0 ||
-    hostileTerms(demand, table).length > 0,
-  prepare: (signature, table) => new Affinity(signature, table),
-};
-
-interface Hostile {
-  readonly signature: Signature;
-  readonly topologyKey: string;
+export interface InterPodAffinityArgs {
+  /** What required affinity of a pod with a place adds where it is, to the score for pods that it means. */
+  readonly hardPodAffinityWeight: number;
+  /** True if such scores do not count for pods without preferences of their own. */
+  readonly ignorePreferredTermsOfExistingPods: boolean;
 }
 
-/** Anti-affinity terms of pods that run already and mean a pod with these demands. */
-function hostileTerms({ namespace, labels }: Demand, table: NodeTable): readonly Hostile[] {
-  if (namespace === undefined || labels === undefined) return [];
-  return [...table.exclusiveSignatures()].flatMap((signature) =>
-    signature.demand.antiAffinity
-      .filter((term) => termMatcher(term, signature.demand)(namespace, labels))
-      .map(({ topologyKey }) => ({ signature, topologyKey })),
-  );
+/** Upstream's. */
+export const interPodAffinityDefaults: InterPodAffinityArgs = {
+  hardPodAffinityWeight: 1,
+  ignorePreferredTermsOfExistingPods: false,
+};
+
+/**
+ * Puts pods near others, or away from them, by domain: by the pod's own required and preferred terms, and by those of
+ * pods that run already: their anti-affinity keeps it away, their preferences and required affinity score. Counts are
+ * kept per domain and follow every pod.
+ * Source: k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity.
+ */
+export function interPodAffinityWith(args = interPodAffinityDefaults): DomainPlugin {
+  const termsOf = (signature: Signature, { affine }: NodeTable, of?: readonly Signature[]) =>
+    relevantTerms(affine.termsOn(signature.demand, of), signature.demand, args);
+  return {
+    name,
+    concerns: (signature, table) => hasTerms(signature.demand) || termsOf(signature, table).length > 0,
+    mayRefuse: ({ demand }, { affine }) =>
+      demand.affinity.length > 0 ||
+      demand.antiAffinity.length > 0 ||
+      affine.termsOn(demand).some(({ kind }) => kind === 'away'),
+    isAffectedBy: (arrived, signature, table) => termsOf(signature, table, arrived).length > 0,
+    prepare: (signature, table) => new Affinity(signature, table, termsOf(signature, table), args),
+  };
+}
+
+const hasPreferences = ({ preferredAffinity, preferredAntiAffinity }: Demand) =>
+  preferredAffinity.length > 0 || preferredAntiAffinity.length > 0;
+
+const hasTerms = (demand: Demand) =>
+  demand.affinity.length > 0 || demand.antiAffinity.length > 0 || hasPreferences(demand);
+
+/** Terms of others that have a say on a pod with these demands. */
+function relevantTerms(
+  terms: readonly AffineTerm[],
+  demand: Demand,
+  args: InterPodAffinityArgs,
+): readonly AffineTerm[] {
+  const scored = hasPreferences(demand) || !args.ignorePreferredTermsOfExistingPods;
+  return terms.filter(({ kind }) => {
+    if (kind === 'away') return true;
+    return scored && (kind === 'preference' || args.hardPodAffinityWeight > 0);
+  });
 }
 
 interface Preference {
@@ -59,14 +82,19 @@ class Affinity implements DomainState {
   /** True if the pod would satisfy its own affinity: the first of its kind may go anywhere. */
   readonly #mayBeFirst: boolean;
 
-  constructor({ demand }: Signature, table: NodeTable) {
+  constructor(
+    { demand }: Signature,
+    table: NodeTable,
+    others: readonly AffineTerm[],
+    { hardPodAffinityWeight }: InterPodAffinityArgs,
+  ) {
     const tallyOf = (term: PodAffinityTerm) => {
-      const matches = termMatcher(term, demand);
+      const matches = termMatcher(term, demand, table.namespaces);
       const weightOf = ({ namespace, labels }: Occupant) => (matches(namespace, labels) ? 1 : 0);
       return new DomainTally({ table, topologyKey: term.topologyKey, weightOf });
     };
     // Upstream counts only pods that match all terms at once.
-    const wanted = demand.affinity.map((term) => termMatcher(term, demand));
+    const wanted = demand.affinity.map((term) => termMatcher(term, demand, table.namespaces));
     const matchesAll = (namespace: string, labels: Readonly<Record<string, string>>) =>
       wanted.every((matches) => matches(namespace, labels));
     this.#wanted = demand.affinity.map(({ topologyKey }) => {
@@ -75,13 +103,19 @@ class Affinity implements DomainState {
     });
     this.#mayBeFirst = matchesAll(demand.namespace ?? '', demand.labels ?? {});
     this.#unwanted = demand.antiAffinity.map(tallyOf);
-    this.#hostile = hostileTallies(demand, table);
+    const away = others.filter(({ kind }) => kind === 'away');
+    this.#hostile = talliesOf(away, table, () => 1);
     this.#preferences = [
       ...demand.preferredAffinity.map(({ weight, podAffinityTerm }) => ({ weight, tally: tallyOf(podAffinityTerm) })),
       ...demand.preferredAntiAffinity.map(({ weight, podAffinityTerm }) => ({
         weight: -weight,
         tally: tallyOf(podAffinityTerm),
       })),
+      ...talliesOf(
+        others.filter(({ kind }) => kind !== 'away'),
+        table,
+        ({ kind, weight }) => (kind === 'near' ? hardPodAffinityWeight : weight),
+      ).map((tally) => ({ weight: 1, tally })),
     ];
     this.#all = [...this.#wanted, ...this.#unwanted, ...this.#hostile, ...this.#preferences.map(({ tally }) => tally)];
     this.preference = this.#preferences.length === 0 ? undefined : this.#preferenceOf();
@@ -135,16 +169,20 @@ class Affinity implements DomainState {
         }, 0);
       },
       normalize: (raw, lowest, highest) =>
-        highest === lowest ? 0 : Math.floor((scoreMax * (raw - lowest)) / (highest - lowest)),
+        highest === lowest ? 0 : Math.trunc(scoreMax * ((raw - lowest) / (highest - lowest))),
     };
   }
 }
 
-/** One tally a topology key: where there is anybody who keeps the pod away. */
-function hostileTallies(demand: Demand, table: NodeTable): readonly DomainTally[] {
-  const byKey = Map.groupBy(hostileTerms(demand, table), ({ topologyKey }) => topologyKey);
-  return [...byKey].map(([topologyKey, terms]) => {
-    const hostile = new Set(terms.map(({ signature }) => signature));
-    return new DomainTally({ table, topologyKey, weightOf: ({ signature }) => (hostile.has(signature) ? 1 : 0) });
+/** One tally a topology key: what the terms of the pods there weigh together. */
+function talliesOf(
+  terms: readonly AffineTerm[],
+  table: NodeTable,
+  weightOf: (term: AffineTerm) => number,
+): readonly DomainTally[] {
+  return [...Map.groupBy(terms, ({ topologyKey }) => topologyKey)].map(([topologyKey, sameKey]) => {
+    const weights = new Map<Signature, number>();
+    for (const term of sameKey) weights.set(term.signature, (weights.get(term.signature) ?? 0) + weightOf(term));
+    return new DomainTally({ table, topologyKey, weightOf: ({ signature }) => weights.get(signature) ?? 0 });
   });
 }

@@ -8,6 +8,8 @@ export function withoutFilter(plugin: DomainPlugin): DomainPlugin {
   return {
     name: plugin.name,
     concerns: (signature, table) => plugin.concerns(signature, table),
+    mayRefuse: () => false,
+    isAffectedBy: (arrived, signature, table) => plugin.isAffectedBy?.(arrived, signature, table) ?? false,
     prepare(signature, table): DomainState {
       const state = plugin.prepare(signature, table);
       const { preference } = state;

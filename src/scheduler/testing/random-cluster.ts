@@ -1,6 +1,6 @@
 import type { Node } from '#api/core/node.ts';
 import type { Pod } from '#api/core/pod.ts';
-import type { Affinity, TopologySpreadConstraint } from '#api/core/types.generated.ts';
+import type { Affinity, PodAffinityTerm, TopologySpreadConstraint } from '#api/core/types.generated.ts';
 import type { Random } from './random.ts';
 
 type PodSpec = NonNullable<Pod['spec']>;
@@ -92,13 +92,24 @@ export function randomPodSpec(random: Random): PodSpec {
   };
 }
 
+/** Labels that selectors of random pods and terms read. */
+export function randomLabels(random: Random): Readonly<Record<string, string>> {
+  return {
+    app: random.pick(['a', 'b', 'c']),
+    ...(random.chance(3) ? {} : { version: random.pick(['1', '2']) }),
+  };
+}
+
 const topologyKeys = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'];
 
 function randomSpread(random: Random): TopologySpreadConstraint {
+  const whenUnsatisfiable = random.pick(['DoNotSchedule', 'ScheduleAnyway']);
   return {
     topologyKey: random.pick(topologyKeys),
     maxSkew: 1 + random.below(2),
-    whenUnsatisfiable: random.pick(['DoNotSchedule', 'ScheduleAnyway']),
+    whenUnsatisfiable,
+    ...(whenUnsatisfiable === 'DoNotSchedule' && random.chance(4) ? { minDomains: 1 + random.below(4) } : {}),
+    ...(random.chance(4) ? { matchLabelKeys: ['version'] } : {}),
     labelSelector: { matchLabels: { app: random.pick(['a', 'b']) } },
     ...(random.chance(4) ? { nodeTaintsPolicy: 'Honor' } : {}),
     ...(random.chance(4) ? { nodeAffinityPolicy: 'Ignore' } : {}),
@@ -106,16 +117,27 @@ function randomSpread(random: Random): TopologySpreadConstraint {
 }
 
 function randomPodAffinity(random: Random): Pick<Affinity, 'podAffinity' | 'podAntiAffinity'> {
-  const term = () => ({
+  const term = (): PodAffinityTerm => ({
     topologyKey: random.pick(topologyKeys),
-    labelSelector: { matchLabels: { app: random.pick(['a', 'b']) } },
+    labelSelector: { matchLabels: random.chance(5) ? {} : { app: random.pick(['a', 'b']) } },
+    ...random.pick([
+      {},
+      {},
+      {},
+      { namespaces: ['other'] },
+      { namespaceSelector: { matchLabels: { team: random.pick(['red', 'blue']) } } },
+      { namespaceSelector: {} },
+      { namespaces: ['default'], namespaceSelector: { matchLabels: { team: 'red' } } },
+    ]),
+    ...random.pick([{}, {}, {}, { matchLabelKeys: ['version'] }, { mismatchLabelKeys: ['version'] }]),
   });
+  const required = () => [term(), ...(random.chance(4) ? [term()] : [])];
   const weighted = () => [{ weight: 1 + random.below(5), podAffinityTerm: term() }];
   return {
-    ...(random.chance(5)
+    ...(random.chance(3)
       ? {
           podAffinity: {
-            ...(random.chance(2) ? { requiredDuringSchedulingIgnoredDuringExecution: [term()] } : {}),
+            ...(random.chance(2) ? { requiredDuringSchedulingIgnoredDuringExecution: required() } : {}),
             preferredDuringSchedulingIgnoredDuringExecution: weighted(),
           },
         }
@@ -123,7 +145,7 @@ function randomPodAffinity(random: Random): Pick<Affinity, 'podAffinity' | 'podA
     ...(random.chance(4)
       ? {
           podAntiAffinity: {
-            ...(random.chance(2) ? { requiredDuringSchedulingIgnoredDuringExecution: [term()] } : {}),
+            ...(random.chance(2) ? { requiredDuringSchedulingIgnoredDuringExecution: required() } : {}),
             preferredDuringSchedulingIgnoredDuringExecution: weighted(),
           },
         }
@@ -134,8 +156,13 @@ function randomPodAffinity(random: Random): Pick<Affinity, 'podAffinity' | 'podA
 let serial = 0;
 
 /** A pod not yet placed; every call makes another uid. */
-export function podOf(spec: PodSpec, name = `pod-${serial}`, labels?: Readonly<Record<string, string>>): Pod {
-  const metadata = { name, namespace: 'default', uid: `uid-${serial++}`, ...(labels === undefined ? {} : { labels }) };
+export function podOf(
+  spec: PodSpec,
+  name = `pod-${serial}`,
+  labels?: Readonly<Record<string, string>>,
+  namespace = 'default',
+): Pod {
+  const metadata = { name, namespace, uid: `uid-${serial++}`, ...(labels === undefined ? {} : { labels }) };
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec };
 }
 

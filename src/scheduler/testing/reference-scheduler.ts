@@ -3,10 +3,10 @@ import type { Pod } from '#api/core/pod.ts';
 import type {
   NodeSelectorRequirement,
   NodeSelectorTerm,
+  PodAffinityTerm,
   Taint,
   Toleration,
   TopologySpreadConstraint,
-  WeightedPodAffinityTerm,
 } from '#api/core/types.generated.ts';
 import { hash32 } from '../hash.ts';
 import { amountOf } from '../requests.ts';
@@ -25,16 +25,18 @@ export class ReferenceScheduler {
   readonly nominated = new Map<string, Resident>();
   /** Room set aside, by uid. */
   readonly reservations = new Map<string, ReservedRoom>();
-  readonly budgets = new Map<string, { matchLabels: Readonly<Record<string, string>>; allowed: number }>();
+  readonly budgets = new Map<string, { matchLabels: Labels; allowed: number }>();
+  /** Labels of namespaces. */
+  readonly namespaces = new Map<string, Labels>();
   readonly #seed: number;
-  readonly #packs: boolean;
+  readonly #options: ReferenceOptions;
   /** Reservations that do not count. */
   readonly withheld: ReadonlySet<string>;
 
-  constructor(seed: number, options: { packs?: boolean; withheld?: ReadonlySet<string> } = {}) {
+  constructor(seed: number, options: ReferenceOptions = {}) {
     this.withheld = options.withheld ?? new Set();
     this.#seed = seed;
-    this.#packs = options.packs ?? false;
+    this.#options = options;
   }
 
   /** Places the pod, or has others leave for it, or leaves it waiting. */
@@ -244,8 +246,9 @@ export class ReferenceScheduler {
 
   /** The cluster as it would be without some pods, and without what is left of some reservations. */
   #without(absent: ReadonlySet<Resident>, withheld: ReadonlySet<string>): ReferenceScheduler {
-    const other = new ReferenceScheduler(this.#seed, { packs: this.#packs, withheld });
+    const other = new ReferenceScheduler(this.#seed, { ...this.#options, withheld });
     for (const [uid, reservation] of this.reservations) other.reservations.set(uid, reservation);
+    for (const [name, labels] of this.namespaces) other.namespaces.set(name, labels);
     for (const [name, node] of this.nodes) other.nodes.set(name, node);
     for (const [uid, resident] of this.pods) if (!absent.has(resident)) other.pods.set(uid, resident);
     for (const [uid, resident] of this.nominated) other.nominated.set(uid, resident);
@@ -258,7 +261,7 @@ export class ReferenceScheduler {
     const [best] = fitting.toSorted(
       (a, b) =>
         (scores.get(b) ?? 0) - (scores.get(a) ?? 0) ||
-        (this.#crowdOn(a, pod) - this.#crowdOn(b, pod)) * (this.#packs ? -1 : 1) ||
+        (this.#crowdOn(a, pod) - this.#crowdOn(b, pod)) * (this.#options.packs === true ? -1 : 1) ||
         this.#tie(a) - this.#tie(b) ||
         (nameOf(a) < nameOf(b) ? -1 : 1),
     );
@@ -314,7 +317,7 @@ export class ReferenceScheduler {
         const room =
           crowd === undefined || !soft ? 0 : most === 0 ? 100 : Math.floor((100 * (most + least - crowd)) / most);
         const company =
-          nearest === farthest ? 0 : Math.floor((100 * ((near.get(node) ?? 0) - farthest)) / (nearest - farthest));
+          nearest === farthest ? 0 : Math.trunc(100 * (((near.get(node) ?? 0) - farthest) / (nearest - farthest)));
         const taints = mostTaints === 0 ? 100 : 100 - Math.floor((100 * (taintCounts.get(node) ?? 0)) / mostTaints);
         const affinity = mostAffinity === 0 ? 0 : Math.floor((100 * (affinities.get(node) ?? 0)) / mostAffinity);
         return [node, this.#load(pod, node) + 3 * taints + 2 * affinity + 2 * room + 2 * company];
@@ -330,11 +333,12 @@ export class ReferenceScheduler {
     return hard.every((constraint) => {
       if (labelOf(node, constraint.topologyKey) === undefined) return false;
       const counts = this.#countsOf(pod, constraint, hard);
-      const self = selects(constraint.labelSelector, pod) ? 1 : 0;
+      const self = isCounted(constraint, pod, pod) ? 1 : 0;
       const domain = labelOf(node, constraint.topologyKey) ?? '';
       const coming = this.#countsOf(pod, constraint, hard, (other) => this.#coming(other, pod));
       const here = (counts.get(domain) ?? 0) + (coming.get(domain) ?? 0);
-      const lowest = counts.size === 0 ? 0 : Math.min(...counts.values());
+      const few = counts.size < (constraint.minDomains ?? 1);
+      const lowest = counts.size === 0 || few ? 0 : Math.min(...counts.values());
       return here + self - lowest <= constraint.maxSkew;
     });
   }
@@ -352,7 +356,7 @@ export class ReferenceScheduler {
       if (constraint.nodeAffinityPolicy !== 'Ignore' && !matchesNode(pod, node)) continue;
       if (constraint.nodeTaintsPolicy === 'Honor' && !toleratesAll(pod, node)) continue;
       const domain = labelOf(node, constraint.topologyKey) ?? '';
-      const matching = podsOn(node).filter((other) => selects(constraint.labelSelector, other));
+      const matching = podsOn(node).filter((other) => isCounted(constraint, pod, other));
       counts.set(domain, (counts.get(domain) ?? 0) + matching.length);
     }
     return counts;
@@ -384,43 +388,68 @@ export class ReferenceScheduler {
         .filter((other) => labelOf(other, key) !== undefined && labelOf(other, key) === labelOf(node, key))
         .flatMap((other) => this.#on(other));
     const everywhere = [...this.nodes.values()];
-    for (const { topologyKey, labelSelector } of requiredTerms(pod, 'podAffinity')) {
-      if (labelOf(node, topologyKey) === undefined) return false;
-      if (thereNow(topologyKey).some((other) => selects(labelSelector, other))) continue;
-      const keyed = everywhere.filter((other) => labelOf(other, topologyKey) !== undefined);
-      const anywhere = keyed.flatMap((other) => this.#on(other)).some((other) => selects(labelSelector, other));
-      if (anywhere || !selects(labelSelector, pod)) return false;
-    }
-    for (const { topologyKey, labelSelector } of requiredTerms(pod, 'podAntiAffinity')) {
-      if (there(topologyKey).some((other) => selects(labelSelector, other))) return false;
+    const near = requiredTerms(pod, 'podAffinity');
+    const isWanted = (other: Pod) => near.every((term) => this.#means(term, pod, other));
+    const isNear = near.every(({ topologyKey }) => thereNow(topologyKey).some(isWanted));
+    if (near.some(({ topologyKey }) => labelOf(node, topologyKey) === undefined)) return false;
+    const isAnywhere = near.some(({ topologyKey }) =>
+      everywhere
+        .filter((other) => labelOf(other, topologyKey) !== undefined)
+        .flatMap((other) => this.#on(other))
+        .some(isWanted),
+    );
+    if (!isNear && (isAnywhere || !isWanted(pod))) return false;
+    for (const term of requiredTerms(pod, 'podAntiAffinity')) {
+      if (there(term.topologyKey).some((other) => this.#means(term, pod, other))) return false;
     }
     return everywhere
       .flatMap((other) => this.#onOrComing(other, pod).map((resident) => ({ resident, other })))
       .every(({ resident, other }) =>
-        requiredTerms(resident, 'podAntiAffinity').every(({ topologyKey, labelSelector }) => {
+        requiredTerms(resident, 'podAntiAffinity').every((term) => {
           const same =
-            labelOf(other, topologyKey) !== undefined && labelOf(other, topologyKey) === labelOf(node, topologyKey);
-          return !same || !selects(labelSelector, pod);
+            labelOf(other, term.topologyKey) !== undefined &&
+            labelOf(other, term.topologyKey) === labelOf(node, term.topologyKey);
+          return !same || !this.#means(term, resident, pod);
         }),
       );
   }
 
+  /** Whether a term of `owner` means `other`. */
+  #means(term: PodAffinityTerm, owner: Pod, other: Pod): boolean {
+    const namespace = namespaceOf(other);
+    const inNamespace =
+      term.namespaceSelector === undefined && (term.namespaces ?? []).length === 0
+        ? namespace === namespaceOf(owner)
+        : (term.namespaces ?? []).includes(namespace) ||
+          (term.namespaceSelector !== undefined &&
+            carries(term.namespaceSelector.matchLabels ?? {}, this.namespaces.get(namespace)));
+    const unlike = (term.mismatchLabelKeys ?? []).some((key) => {
+      const mine = owner.metadata?.labels?.[key];
+      return mine !== undefined && other.metadata?.labels?.[key] === mine;
+    });
+    return inNamespace && !unlike && selects(term.labelSelector, other) && likeIn(term.matchLabelKeys, owner, other);
+  }
+
+  /** What preferences weigh for a node: the pod's own, and those of pods that are there. */
   #preferredNear(pod: Pod, node: Node): number {
-    const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
-    const sumOf = (terms: readonly WeightedPodAffinityTerm[] = []) =>
-      terms.reduce((total, { weight, podAffinityTerm: { topologyKey, labelSelector } }) => {
-        const domain = labelOf(node, topologyKey);
-        if (domain === undefined) return total;
-        const near = [...this.nodes.values()].filter((other) => labelOf(other, topologyKey) === domain);
-        return (
-          total +
-          weight * near.flatMap((other) => this.#on(other)).filter((other) => selects(labelSelector, other)).length
-        );
-      }, 0);
-    return (
-      sumOf(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution) -
-      sumOf(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution)
-    );
+    const own = preferencesOf(pod);
+    const heeds = own.length > 0 || this.#options.ignorePreferredTermsOfExistingPods !== true;
+    const weightOfRequired = this.#options.hardPodAffinityWeight ?? 1;
+    let total = 0;
+    for (const other of this.nodes.values()) {
+      const together = (key: string) => labelOf(node, key) !== undefined && labelOf(node, key) === labelOf(other, key);
+      for (const resident of this.#on(other)) {
+        for (const { weight, term } of own) {
+          if (together(term.topologyKey) && this.#means(term, pod, resident)) total += weight;
+        }
+        if (!heeds) continue;
+        const theirs = requiredTerms(resident, 'podAffinity').map((term) => ({ weight: weightOfRequired, term }));
+        for (const { weight, term } of [...theirs, ...preferencesOf(resident)]) {
+          if (together(term.topologyKey) && this.#means(term, resident, pod)) total += weight;
+        }
+      }
+    }
+    return total;
   }
 
   #load(pod: Pod, node: Node): number {
@@ -428,11 +457,11 @@ export class ReferenceScheduler {
     const percent = (resource: 'cpu' | 'memory') => {
       const reserved = this.#reserved(node, resource);
       const [have, use] = [capacity(node, resource), sum(all, (each) => nominal(each, resource)) + reserved];
-      if (this.#packs) return Math.floor((Math.min(use, have) * 100) / have);
+      if (this.#options.packs === true) return Math.floor((Math.min(use, have) * 100) / have);
       return use > have ? 0 : Math.floor(((have - use) * 100) / have);
     };
     const load = Math.floor((percent('cpu') + percent('memory')) / 2);
-    if (this.#packs || (request(pod, 'cpu') === 0 && request(pod, 'memory') === 0)) return load;
+    if (this.#options.packs === true || (request(pod, 'cpu') === 0 && request(pod, 'memory') === 0)) return load;
     const share = (resource: string) =>
       Math.min(
         1,
@@ -480,6 +509,17 @@ export interface ReservedRoom {
   readonly amounts: ReadonlyMap<string, number>;
   readonly ports: readonly number[];
 }
+
+export interface ReferenceOptions {
+  readonly packs?: boolean;
+  /** Reservations that do not count. */
+  readonly withheld?: ReadonlySet<string>;
+  /** As the arguments of InterPodAffinity; upstream's defaults unless given. */
+  readonly hardPodAffinityWeight?: number;
+  readonly ignorePreferredTermsOfExistingPods?: boolean;
+}
+
+type Labels = Readonly<Record<string, string>>;
 
 interface Resident {
   readonly pod: Pod;
@@ -529,18 +569,46 @@ function earliestOfHighest(victims: readonly Resident[]): number {
   return Math.min(...top.map(({ startedAt = Infinity }) => startedAt));
 }
 
-function covered({ matchLabels }: { matchLabels: Readonly<Record<string, string>> }, pod: Pod): boolean {
-  return Object.entries(matchLabels).every(([key, value]) => pod.metadata?.labels?.[key] === value);
-}
+/** Budgets of the tests stand in the namespace `default`. */
+const covered = ({ matchLabels }: { matchLabels: Labels }, pod: Pod) =>
+  namespaceOf(pod) === 'default' && carries(matchLabels, pod.metadata?.labels);
 
 const labelOf = (node: Node, key: string) => node.metadata?.labels?.[key];
 const requiredTerms = (pod: Pod, kind: 'podAffinity' | 'podAntiAffinity') =>
   pod.spec.affinity?.[kind]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
 
-/** The tests select by plain labels only. */
-function selects(selector: { matchLabels?: Readonly<Record<string, string>> } | undefined, pod: Pod): boolean {
-  return Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => pod.metadata?.labels?.[key] === value);
+const namespaceOf = (pod: Pod) => pod.metadata?.namespace ?? '';
+
+/** Preferred terms; those to keep away with negative weight. */
+function preferencesOf(pod: Pod): readonly { readonly weight: number; readonly term: PodAffinityTerm }[] {
+  const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
+  const near = podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  const away = podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  return [
+    ...near.map(({ weight, podAffinityTerm }) => ({ weight, term: podAffinityTerm })),
+    ...away.map(({ weight, podAffinityTerm }) => ({ weight: -weight, term: podAffinityTerm })),
+  ];
 }
+
+/** The tests select by plain labels only. */
+const selects = (selector: { matchLabels?: Labels } | undefined, pod: Pod) =>
+  carries(selector?.matchLabels ?? {}, pod.metadata?.labels);
+
+const carries = (wanted: Labels, labels: Labels = {}) =>
+  Object.entries(wanted).every(([key, value]) => labels[key] === value);
+
+/** Equal labels, as far as the first has them. */
+const likeIn = (keys: readonly string[] | undefined, pod: Pod, other: Pod) =>
+  (keys ?? []).every((key) => {
+    const mine = pod.metadata?.labels?.[key];
+    return mine === undefined || other.metadata?.labels?.[key] === mine;
+  });
+
+/** Whether a spread constraint of `pod` counts `other`. */
+const isCounted = (constraint: TopologySpreadConstraint, pod: Pod, other: Pod) =>
+  namespaceOf(pod) === namespaceOf(other) &&
+  selects(constraint.labelSelector, other) &&
+  likeIn(constraint.matchLabelKeys, pod, other);
 
 function matchesNode(pod: Pod, node: Node): boolean {
   const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;

@@ -84,3 +84,40 @@ test('what cannot be planned ends with 255, and says why', async () => {
   assert.equal(noPlan.code, 1);
   assert.match(noPlan.stderr, /bad\.yaml is no plan: /);
 });
+
+test('rehearsals schedule as the server does: its profiles, and what its own plugins say of nodes', async () => {
+  const [file, web] = [path.join(place, 'scheduler.yaml'), path.join(place, 'one.yaml')];
+  writeFileSync(
+    path.join(place, 'second.ts'),
+    `export default {
+      filter: (pod, node) => node.name === 'sim-00002' || 'node(s) were not the second',
+      async permit() { throw new Error('rehearsals do not get here'); },
+    };`,
+  );
+  writeFileSync(
+    file,
+    `apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+tuttiPlugins: [{name: Second, module: ./second.ts}]
+profiles:
+  - {schedulerName: default-scheduler}
+  - {schedulerName: second, plugins: {multiPoint: {enabled: [{name: Second}]}}}
+`,
+  );
+  writeFileSync(web, manifest(3).replace('spec: {containers', 'spec: {schedulerName: second, containers'));
+  await using other = await Tutti.up(['--sim', '--nodes', '3', '--scheduler-config', file]);
+  const run = (...args: readonly string[]) => tutti([...args, '--data-dir', other.dataDir], { timeoutMs: 60_000 });
+  const plan = await run('plan', '-f', web);
+  assert.match(plan.stdout, /^Deployment default\/web +\+3 {2}\(sim-00002 3\)$/m, plan.stderr);
+  await other.kubectl(['apply', '-f', web]);
+  await other.kubectl(['wait', '--for=jsonpath={.status.replicas}=3', 'deployment/web', '--timeout=20s']);
+  const { stdout } = await run('what-if', 'add', '--count', '1'); // permit() keeps them waiting
+  assert.match(stdout, /^3 waiting pods would find a node:\n {2}default\/web-\S+ gets sim-00002$/m);
+  const trace = path.join(place, 'trace.jsonl');
+  const generated = await tutti(['simulate', 'generate', '--nodes', '3', '--pods', '10', '--seconds', '10']);
+  writeFileSync(trace, generated.stdout);
+  const both = await tutti(['simulate', 'run', trace, '--scoring', 'BinPack', '--scheduler-config', file]);
+  assert.match(both.stderr, /option '--scheduler-config <file>' cannot be used with option '--scoring <strategy>'/);
+  const simulated = await tutti(['simulate', 'run', trace, '--scheduler-config', file], { timeoutMs: 60_000 });
+  assert.match(simulated.stdout, /^10 pods on 3 nodes/, simulated.stderr);
+});

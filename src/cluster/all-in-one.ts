@@ -362,7 +362,8 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
       }),
     );
   }
-  await dir.announce(server);
+  const { schedulerConfig } = options;
+  await dir.announce(server, schedulerConfig === undefined ? {} : { schedulerConfig: path.resolve(schedulerConfig) });
   const owned = resources.move();
   return {
     client,

@@ -21,14 +21,16 @@ export interface Holder {
   readonly startTicks: string;
   /** The API server's address once it serves. */
   readonly server?: string;
+  /** The file that says how it schedules pods, if there is one: an absolute path. */
+  readonly schedulerConfig?: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }
 
 export interface DataDir extends AsyncDisposable {
   readonly path: string;
-  /** Tells others where the server answers. */
-  announce(server: string): Promise<void>;
+  /** Tells others where the server answers, and how it was set up. */
+  announce(server: string, setup?: Pick<Holder, 'schedulerConfig'>): Promise<void>;
 }
 
 const lockOf = (dir: string) => path.join(dir, 'server.json');
@@ -190,8 +192,8 @@ export async function openDataDir(dir: string, options: { writtenBy: string; now
   }
   return {
     path: absolute,
-    async announce(server) {
-      holder = { ...holder, server };
+    async announce(server, setup = {}) {
+      holder = { ...holder, server, ...setup };
       await writeFileAtomically(lockOf(absolute), `${JSON.stringify(holder)}\n`);
     },
     async [Symbol.asyncDispose]() {

@@ -5,7 +5,7 @@ import { connect } from './connect.ts';
 import { readManifests } from './manifests.ts';
 import { dataDirOption, outputOption, type DataDirOptions } from './options.ts';
 import { placementsText } from './placements-text.ts';
-import { planExitCodes, planning, rehearsalMsMax } from './what-if.ts';
+import { planExitCodes, planning, rehearsalMsMax, schedulingOf } from './what-if.ts';
 
 interface Options extends DataDirOptions {
   readonly filename: readonly string[];
@@ -54,7 +54,8 @@ async function plan(options: Options): Promise<void> {
   await using client = await connect(dataDir);
   const signal = AbortSignal.timeout(rehearsalMsMax);
   const applyOptions = { namespace, fieldManager, force };
-  const made = await planManifests(client, manifests, applyOptions, signal);
+  await using scheduling = await schedulingOf(dataDir);
+  const made = await planManifests(client, manifests, applyOptions, signal, scheduling?.profiles);
   process.stdout.write(output === 'json' ? `${JSON.stringify(made)}\n` : planText(made));
   if (made.placements === undefined) {
     process.exitCode = planExitCodes.failed;

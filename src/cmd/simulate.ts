@@ -15,6 +15,7 @@ type Strategy = (typeof strategies)[number];
 
 interface RunOptions {
   readonly scoring: Strategy;
+  readonly schedulerConfig?: string;
   readonly seed: number;
   readonly output?: string;
 }
@@ -49,10 +50,13 @@ export function reportText(report: SimulationReport): string {
   ].join('');
 }
 
-async function run(file: string, { scoring, seed, output }: RunOptions): Promise<void> {
+async function run(file: string, { scoring, schedulerConfig, seed, output }: RunOptions): Promise<void> {
   const events = await readTrace(file);
   const { simulate } = await import('#cluster/simulation/simulate.ts');
-  const profiles = [{ scoring: scoring === 'Random' ? { type: scoring, seed } : { type: scoring } }];
+  const { openRehearsedScheduling } = await import('#cluster/rehearsal/rehearsed-scheduling.ts');
+  await using scheduling = await openRehearsedScheduling(schedulerConfig);
+  const usual = [{ scoring: scoring === 'Random' ? { type: scoring, seed } : { type: scoring } }];
+  const profiles = scheduling?.profiles ?? usual;
   const report = await simulate(events, { profiles, seed, signal: AbortSignal.timeout(simulationMsMax) });
   process.stdout.write(output === 'json' ? `${JSON.stringify(report)}\n` : reportText(report));
   const allWell = report.unplaced.length === 0 && report.refusals.count === 0;
@@ -83,6 +87,11 @@ export function registerSimulate(program: Command): void {
     .argument('<trace>', 'a file of JSON lines, or - for standard input')
     .addOption(
       new Option('--scoring <strategy>', 'how nodes are compared').choices(strategies).default('LeastAllocated'),
+    )
+    .addOption(
+      new Option('--scheduler-config <file>', 'a KubeSchedulerConfiguration, instead of --scoring').conflicts(
+        'scoring',
+      ),
     )
     .option('--seed <n>', 'for what is left to chance', wholeNumber('--seed', 0, 2 ** 31), 1)
     .addOption(outputOption())

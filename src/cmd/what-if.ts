@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import { movesPods } from '#cluster/rehearsal/placements.ts';
 import { takeSnapshot } from '#cluster/rehearsal/snapshot.ts';
 import { kindNamed, whatIf, type Outcome, type Supposition } from '#cluster/rehearsal/what-if.ts';
-import { connect } from './connect.ts';
+import { openRehearsedScheduling } from '#cluster/rehearsal/rehearsed-scheduling.ts';
+import type { OpenedScheduling } from '#cluster/scheduler-configuration.ts';
+import { connect, runningServer } from './connect.ts';
 import { explain, UsageError } from './fail.ts';
 import { dataDirOption, outputOption, type DataDirOptions } from './options.ts';
 import { placementsText } from './placements-text.ts';
@@ -45,6 +47,12 @@ function labelsOf(texts: readonly string[]): Readonly<Record<string, string>> {
   );
 }
 
+/** How the server of a data directory schedules pods, for a rehearsal; undefined for the usual way. */
+export async function schedulingOf(dataDir: string): Promise<OpenedScheduling | undefined> {
+  const { schedulerConfig } = await runningServer(dataDir);
+  return openRehearsedScheduling(schedulerConfig);
+}
+
 async function rehearse(suppositions: readonly Supposition[], { dataDir, output }: Options): Promise<void> {
   await using client = await connect(dataDir);
   const signal = AbortSignal.timeout(rehearsalMsMax);
@@ -56,7 +64,8 @@ async function rehearse(suppositions: readonly Supposition[], { dataDir, output 
       if (!known.has(node)) throw new UsageError(`There is no node "${node}".`, 'see "kubectl get nodes"');
     }
   }
-  const outcome = await whatIf(snapshot, suppositions, signal);
+  await using scheduling = await schedulingOf(dataDir);
+  const outcome = await whatIf(snapshot, suppositions, signal, scheduling?.profiles);
   process.stdout.write(output === 'json' ? `${JSON.stringify(outcome)}\n` : outcomeText(outcome));
   const changes = movesPods(outcome) || outcome.kept.length > 0;
   process.exitCode = changes ? planExitCodes.changes : planExitCodes.same;

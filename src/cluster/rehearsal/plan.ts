@@ -9,6 +9,7 @@ import type { Client } from '#client/client.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import { keyOf, type ApiObject, type ObjectRef } from '#machinery/object.ts';
 import { hasReason, StatusError } from '#machinery/status-error.ts';
+import type { ProfileConfig } from '#scheduler/profile.ts';
 import type { TestCluster } from '../test-cluster.ts';
 import { kindsOf } from './kinds-of.ts';
 import { objectDiff, type FieldChange } from './object-diff.ts';
@@ -58,12 +59,13 @@ interface Target {
 /** Virtual time for a new namespace to be furnished. */
 const accountMs = 2_000;
 
-/** Throws BadRequest for a kind that nobody knows. */
+/** Pods go where `profiles` say, or the usual one. Throws BadRequest for a kind that nobody knows. */
 export async function planManifests(
   client: Client,
   manifests: readonly ApiObject[],
   options: ApplyOptions,
   signal: AbortSignal,
+  profiles?: readonly ProfileConfig[],
 ): Promise<Plan> {
   const targets = await targetsOf(client, manifests, options, signal);
   const created = new Set(
@@ -80,7 +82,7 @@ export async function planManifests(
   const moves = rehearsed.filter(({ kind }) => snapshotKinds.includes(kind));
   if (moves.length === 0) return { objects, placements: { workloads: [], unplaced: [], placed: [] } };
   const snapshot = await takeSnapshot(client, signal);
-  await using twin = await startTwin(snapshot, { signal });
+  await using twin = await startTwin(snapshot, { signal, ...(profiles === undefined ? {} : { profiles }) });
   for (const each of moves) {
     await enact(twin, each);
     // Pods in a new namespace need its service account.

@@ -6,6 +6,7 @@ import type { NodeShape } from '#agent/sim/node-shape.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import type { ApiObject, ObjectRef } from '#machinery/object.ts';
 import { badRequest, hasReason } from '#machinery/status-error.ts';
+import type { ProfileConfig } from '#scheduler/profile.ts';
 import type { TestCluster } from '../test-cluster.ts';
 import { comparePlacements, type PlacementChange } from './placements.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -29,14 +30,15 @@ export interface Outcome extends PlacementChange {
 const evictionRoundsMax = 60;
 const roundMs = 5_000;
 
-/** Rehearses `suppositions`, one after the other, on a twin of the snapshot. */
+/** Rehearses `suppositions`, one after the other, on a twin of the snapshot that schedules by `profiles`. */
 export async function whatIf(
   snapshot: Snapshot,
   suppositions: readonly Supposition[],
   signal: AbortSignal,
+  profiles?: readonly ProfileConfig[],
 ): Promise<Outcome> {
   const added = suppositions.flatMap((each) => (each.do === 'add' ? [each.shape] : []));
-  await using twin = await startTwin(snapshot, { added, signal });
+  await using twin = await startTwin(snapshot, { added, signal, ...(profiles === undefined ? {} : { profiles }) });
   const kept: Outcome['kept'][number][] = [];
   for (const each of suppositions) {
     switch (each.do) {

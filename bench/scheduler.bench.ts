@@ -270,10 +270,10 @@ export const benchmarks: readonly Benchmark[] = [
     names: ['scheduler.latency-idle-p50', 'scheduler.latency-idle-p99', 'scheduler.latency-beside-50000'],
     async run() {
       const { idle, beside } = await latencies();
-      const samples = idle.length;
+      const { length } = idle;
       return [
-        { name: 'scheduler.latency-idle-p50', value: median(idle), unit: 'ms', samples },
-        { name: 'scheduler.latency-idle-p99', value: percentile(idle, 0.99), unit: 'ms', budget: 5, samples },
+        { name: 'scheduler.latency-idle-p50', value: median(idle), unit: 'ms', samples: length },
+        { name: 'scheduler.latency-idle-p99', value: percentile(idle, 0.99), unit: 'ms', budget: 5, samples: length },
         {
           name: 'scheduler.latency-beside-50000',
           value: Math.max(...beside),

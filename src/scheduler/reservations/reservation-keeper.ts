@@ -235,6 +235,12 @@ export class ReservationKeeper {
     if (ending !== undefined) return { phase: 'Rescinded', reason: ending.reason, message: ending.message, endedAt };
     if (phase === undefined && book.get(uid) === undefined) {
       const { spec } = object;
+      const cleared = this.cleared(spec.nodeName);
+      if (cleared !== undefined) {
+        // Its room may be what others are yet to be told they have lost.
+        void cleared.then(() => this.#touch(key)).catch(() => {}); // a scheduler that stops looks at nothing any more
+        return undefined;
+      }
       const refused = this.#grant(object, now);
       if (refused !== undefined) return { phase: 'Refused', reason: 'NoRoom', message: refused, endedAt };
       this.#options.log.info('room reserved', { reservation: `${namespace}/${name}`, node: spec.nodeName });

@@ -3,11 +3,13 @@ import type { TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
+import type { Client } from '#client/client.ts';
 import type { Events } from '#client/event-queue.ts';
 import { SharedInformers } from '#client/informer.ts';
 import { abortController, VirtualClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import type { ObjectRef } from '#machinery/object.ts';
+import { unavailable } from '#machinery/status-error.ts';
 import { Scheduler, type SchedulerOptions } from '../scheduler.ts';
 import { BindingClient } from './binding-client.ts';
 
@@ -24,13 +26,16 @@ export async function runningScheduler(context: TestContext, options: Pick<Sched
   };
   const start = () => {
     const stop = abortController();
-    const informers = new SharedInformers({ client, clock, log });
-    const scheduler = new Scheduler({ client, informers, clock, log, events, ...options });
+    let dead = false;
+    const mortal = mortalClient(client, () => dead);
+    const informers = new SharedInformers({ client: mortal, clock, log });
+    const scheduler = new Scheduler({ client: mortal, informers, clock, log, events, ...options });
     scheduler.follow(stop.signal);
     const done = Promise.all([informers.run(stop.signal), scheduler.run(stop.signal)]);
     return {
       scheduler,
-      stop: async () => {
+      stop: async ({ crash = false } = {}) => {
+        dead = crash;
         stop.abort();
         await done;
       },
@@ -39,9 +44,9 @@ export async function runningScheduler(context: TestContext, options: Pick<Sched
   let running = start();
   const { signal } = abortController();
   context.after(() => running.stop());
-  /** Another one takes the place of the scheduler, which has stopped in order. */
-  const restart = async () => {
-    await running.stop();
+  /** Another one takes the place of the scheduler, which has stopped in order or, in a crash, could do nothing more. */
+  const restart = async (how: { readonly crash?: boolean } = {}) => {
+    await running.stop(how);
     running = start();
   };
   const addNode = (name: string, cpu = '2', spec: Node['spec'] = {}) =>
@@ -66,6 +71,20 @@ export async function runningScheduler(context: TestContext, options: Pick<Sched
   const pod = (name: string) => client.get(Pod, { name, namespace: 'default' }, { signal });
   const scheduler = { why: (ref: Required<ObjectRef>) => running.scheduler.why(ref) };
   return { clock, client, scheduler, told, signal, addNode, addPod, pod, restart };
+}
+
+/** Does nothing any more once `isDead`. */
+function mortalClient(client: BindingClient, isDead: () => boolean): Client {
+  return new Proxy<Client>(client, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]) => {
+        if (isDead()) throw unavailable('this scheduler is dead');
+        return Reflect.apply(member, target, args) as unknown;
+      };
+    },
+  });
 }
 
 /** Waits for `holds` in turns of the event loop, not in time. */

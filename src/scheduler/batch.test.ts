@@ -253,6 +253,6 @@ test('a pod that is pinned to a node by name goes there or nowhere, and shares i
 
 test('a pod that demands what no plugin decides waits, and the reason names the field', () => {
   const { decide } = placerOf(node('n1'));
-  const decision = decide(asking('1', { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] }));
-  assert.match(decision.do === 'refuse' ? decision.failure.message : '', /spec\.volumes\[0\]\.persistentVolumeClaim/);
+  const decision = decide(asking('1', { resourceClaims: [{ name: 'gpu', resourceClaimName: 'gpu' }] }));
+  assert.match(decision.do === 'refuse' ? decision.failure.message : '', /spec\.resourceClaims/);
 });

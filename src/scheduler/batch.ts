@@ -133,6 +133,8 @@ export class BatchPlacer {
     const { pod, signature } = pending;
     this.preemptor.nominations.delete(pod.metadata?.uid ?? '');
     this.#table.assume(pod, signature, row);
+    const decidesClaims = this.#profileFor(signature).volumeBindMsMax !== undefined;
+    if (decidesClaims && (signature.demand.volumes?.unbound.length ?? 0) > 0) this.#table.volumes.assume(pod, row);
     return { do: 'place', pending, nodeName: this.#table.nameOf(row), row, score, fitting, rescinded };
   }
 

@@ -2,6 +2,7 @@ import type { Client } from '#client/client.ts';
 import type { PendingPod } from './batch.ts';
 import { conditionalBind } from './bind.ts';
 import type { Profile } from './plugin.ts';
+import type { VolumeBinder } from './volumes/volume-binder.ts';
 
 /** A decision on its way to the API server. */
 export interface Placement {
@@ -18,16 +19,18 @@ export const bindsInFlightMax = 256;
 /** How many more may be held back at once by plugins that reserve, permit or bind: they keep nobody else waiting. */
 const heldMax = 4096;
 
-/** Brings placed pods to their nodes: reserve, permit, bind, with a bound on how many at once. */
+/** Brings placed pods to their nodes: reserve, permit, bind volumes, bind, with a bound on how many at once. */
 export class Binder {
   readonly #client: Client;
+  readonly #volumes: VolumeBinder;
   readonly #inFlight = new Set<Promise<void>>();
   #held = 0;
   readonly #done: (placement: Placement, error: unknown) => void;
 
   /** `done` gets every placement once, with undefined or what went wrong. It must not throw. */
-  constructor(client: Client, done: (placement: Placement, error: unknown) => void) {
+  constructor(client: Client, volumes: VolumeBinder, done: (placement: Placement, error: unknown) => void) {
     this.#client = client;
+    this.#volumes = volumes;
     this.#done = done;
   }
 
@@ -62,6 +65,10 @@ export class Binder {
         for (const plugin of profile.permit) await plugin.permit(pod, nodeName, { signal });
       }
       await cleared;
+      if (profile.volumeBindMsMax !== undefined && this.#volumes.concerns(pod)) {
+        using _ = this.#hold();
+        await this.#volumes.bind(pod, profile.volumeBindMsMax, { signal });
+      }
       using _ = profile.bind === conditionalBind ? undefined : this.#hold();
       await profile.bind.bind(pod, nodeName, this.#client, { signal });
     } catch (error) {

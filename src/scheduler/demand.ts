@@ -11,6 +11,7 @@ import type {
   WeightedPodAffinityTerm,
 } from '#api/core/types.generated.ts';
 import { ownKeysOf, pickLabels } from './label-keys.ts';
+import type { VolumeDemand } from './volumes/volume-demand.ts';
 import { nominalRequests, podRequests, type Amounts } from './requests.ts';
 
 /** A port of the host that a container binds. */
@@ -48,14 +49,16 @@ export interface Demand {
   readonly service: string | undefined;
   /** The pod without what tells equal ones apart, where plugins of the profile look at it. */
   readonly template: Pod | undefined;
+  /** What its volumes ask; undefined if they may be anywhere. */
+  readonly volumes: VolumeDemand | undefined;
   /** Paths of fields that demand what no plugin decides yet: such a pod must wait rather than be misplaced. */
   readonly undecidable: readonly string[];
 }
 
 export const defaultSchedulerName = 'default-scheduler';
 
-/** What belongs to the demands of a pod by its profile and by what runs already. */
-export interface Circumstances extends Partial<Pick<Demand, 'service' | 'template'>> {
+/** What belongs to the demands of a pod by its profile, by what runs already, and by what is known of its claims. */
+export interface Circumstances extends Partial<Pick<Demand, 'service' | 'template' | 'volumes'>> {
   /** Keys of labels that pods with a place read in others; undefined if none of them minds others. */
   readonly labelsRead?: ReadonlySet<string> | undefined;
 }
@@ -133,6 +136,7 @@ export function demandOf(pod: Pod, circumstances: Circumstances = {}): Demand {
     ...identityOf(pod, circumstances),
     service: circumstances.service,
     template: circumstances.template,
+    volumes: circumstances.volumes,
     undecidable: undecidableFields(spec),
   };
 }
@@ -163,6 +167,7 @@ export function demandKey(pod: Pod, circumstances: Circumstances = {}): string {
     identityOf(pod, circumstances),
     circumstances.service,
     circumstances.template,
+    circumstances.volumes,
   ]);
 }
 
@@ -251,11 +256,6 @@ function hostPortsOf(spec: Partial<PodSpec>): readonly HostPort[] {
 
 function undecidableFields(spec: Partial<PodSpec>): readonly string[] {
   const fields: string[] = [];
-  for (const [index, volume] of (spec.volumes ?? []).entries()) {
-    for (const source of ['persistentVolumeClaim', 'ephemeral'] as const) {
-      if (volume[source] !== undefined) fields.push(`spec.volumes[${index}].${source}`);
-    }
-  }
   if ((spec.resourceClaims?.length ?? 0) > 0) fields.push('spec.resourceClaims');
   return fields;
 }

@@ -17,9 +17,13 @@ export function withPreemption(failure: Failure, words: string): Failure {
 /** Counts refusals node by node. */
 export class FailureCounter {
   readonly #reasons = new Map<string, number>();
+  readonly #ofPod = new Set<string>();
 
   add(refusals: readonly Refusal[]): void {
-    for (const { reason } of refusals) this.addNodes(reason, 1);
+    for (const { reason, ofPod } of refusals) {
+      this.addNodes(reason, 1);
+      if (ofPod === true) this.#ofPod.add(reason);
+    }
   }
 
   addNodes(reason: string, nodes: number): void {
@@ -27,13 +31,20 @@ export class FailureCounter {
   }
 
   toFailure(nodes: number): Failure {
-    return { nodes, reasons: this.#reasons, message: failureMessage(nodes, this.#reasons) };
+    return { nodes, reasons: this.#reasons, message: failureMessage(nodes, this.#reasons, this.#ofPod) };
   }
 }
 
-/** Upstream's text, which people and tools search for. Source: k8s.io/kubernetes/pkg/scheduler/framework/types.go. */
-export function failureMessage(nodes: number, reasons: ReadonlyMap<string, number>): string {
+/**
+ * Upstream's text, which people and tools search for: what is said of the pod comes without a number.
+ * Source: k8s.io/kubernetes/pkg/scheduler/framework/types.go.
+ */
+export function failureMessage(
+  nodes: number,
+  reasons: ReadonlyMap<string, number>,
+  ofPod: ReadonlySet<string> = new Set(),
+): string {
   if (nodes === 0) return 'no nodes available to schedule pods';
-  const parts = [...reasons].map(([reason, count]) => `${count} ${reason}`).toSorted();
+  const parts = [...reasons].map(([reason, count]) => (ofPod.has(reason) ? reason : `${count} ${reason}`)).toSorted();
   return `0/${nodes} nodes are available: ${parts.join(', ')}.`;
 }

@@ -12,6 +12,7 @@ import { PortUse } from './port-use.ts';
 import { amountOf, type Amounts } from './requests.ts';
 import { placedSignature, type Signature, type Signatures } from './signature.ts';
 import { TaintLists, type Taint } from './taints.ts';
+import type { VolumeBook } from './volumes/volume-book.ts';
 
 /** Numbers of the resources every node has; extended resources follow as they are first seen. */
 export const resource = { cpu: 0, memory: 1, ephemeralStorage: 2, pods: 3 } as const;
@@ -96,6 +97,7 @@ export class NodeTable {
   readonly namespaces = new NamespaceLabels();
   /** What pods with a place want of others. */
   readonly affine: AffinePods;
+  readonly volumes: VolumeBook;
   /** Rises whenever a node comes, goes or changes in itself: domains may be others then. */
   nodeGeneration = 0;
   /** Rises whenever row numbers or value numbers mean something else; whatever is derived from them must be made anew. */
@@ -139,6 +141,8 @@ export class NodeTable {
     this.#seed = options.seed ?? 0;
     this.labels = new LabelColumns(firstRows, () => this.epoch++);
     this.affine = new AffinePods(this.namespaces, () => this.epoch++);
+    this.volumes = signatures.volumes;
+    this.volumes.attach(this);
     for (let id = 0; id < this.resources.size; id++) this.#addResource();
   }
 

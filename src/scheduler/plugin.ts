@@ -15,6 +15,8 @@ export interface Refusal {
   readonly reason: string;
   /** False if the node stays unfit even when all its pods are gone (labels, taints, capacity). */
   readonly curable: boolean;
+  /** True if it is said of the pod, whatever the node: then no nodes are counted. */
+  readonly ofPod?: true;
   /** Amounts in the table's units: cpu in thousandths, else units. */
   readonly short?: {
     readonly resource: string;
@@ -171,6 +173,8 @@ export interface Profile {
   readonly onChange?: (listener: () => void) => Disposable;
   /** False: nobody has to leave for its pods. */
   readonly preempts: boolean;
+  /** How long a pod that is placed waits for its claims to be bound; undefined if nothing is done about them. */
+  readonly volumeBindMsMax: number | undefined;
   readonly reserve: readonly ReservePlugin[];
   readonly permit: readonly PermitPlugin[];
   readonly bind: BindPlugin;

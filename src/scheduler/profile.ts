@@ -1,13 +1,14 @@
 import type { NodeAffinity, TopologySpreadConstraint } from '#api/core/types.generated.ts';
 import { conditionalBind } from './bind.ts';
 import { defaultSchedulerName } from './demand.ts';
-import type { DomainPlugin, Profile, ScorePlugin, Weighted } from './plugin.ts';
+import type { DomainPlugin, FilterPlugin, Profile, ScorePlugin, Weighted } from './plugin.ts';
 import { binPackScore } from './plugins/bin-pack-score.ts';
 import { interPodAffinityWith, type InterPodAffinityArgs } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinityWith, nodeAffinityScoreWith } from './plugins/node-affinity.ts';
 import { nodePorts } from './plugins/node-ports.ts';
 import { nodeResourcesFitBut, type IgnoredResources } from './plugins/node-resources-fit.ts';
 import { nodeResourcesBalancedOver, nodeResourcesScore, type ScoringStrategy } from './plugins/node-resources-score.ts';
+import { nodeVolumeLimits } from './plugins/node-volume-limits.ts';
 import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
 import { podTopologySpread } from './plugins/pod-topology-spread.ts';
 import { randomScore } from './plugins/random-score.ts';
@@ -15,6 +16,9 @@ import { serviceSpreadScore } from './plugins/service-spread-score.ts';
 import { withoutFilter } from './plugins/without-filter.ts';
 import { taintToleration, taintTolerationScore } from './plugins/taint-toleration.ts';
 import { undecidable } from './plugins/undecidable.ts';
+import { volumeBinding, volumeClaims } from './plugins/volume-binding.ts';
+import { exclusiveClaims, exclusiveDisks } from './plugins/volume-restrictions.ts';
+import { volumeZone } from './plugins/volume-zone.ts';
 
 /** What an operator says of one profile; everything has upstream's default. */
 export interface ProfileConfig {
@@ -84,13 +88,19 @@ export function profileOf(config: ProfileConfig = {}): Profile {
     plugin: without.has(plugin.name) ? withoutFilter(plugin) : plugin,
     weight: weightOf(plugin.name),
   });
-  const filters = [
+  const filters: FilterPlugin[] = [
+    volumeClaims,
     nodeUnschedulable,
     taintToleration,
     nodeAffinityWith(config.addedAffinity),
     nodePorts,
     nodeResourcesFitBut(config.ignoredResources),
+    exclusiveDisks,
+    nodeVolumeLimits,
+    volumeBinding,
+    volumeZone,
   ];
+  const restrictsVolumes = !without.has(exclusiveClaims.name);
   return {
     schedulerName: config.schedulerName ?? defaultSchedulerName,
     filters: [undecidable, ...filters.filter(({ name }) => !without.has(name)), ...(plugins.filters ?? [])],
@@ -101,6 +111,7 @@ export function profileOf(config: ProfileConfig = {}): Profile {
       ...(plugins.scores ?? []),
     ],
     domains: [
+      ...(restrictsVolumes ? [{ plugin: exclusiveClaims, weight: 0 }] : []),
       domain(podTopologySpread),
       domain(interPodAffinityWith(config.interPodAffinity)),
       ...(plugins.domains ?? []),
@@ -110,6 +121,7 @@ export function profileOf(config: ProfileConfig = {}): Profile {
     readsPods: plugins.readsPods ?? false,
     ...(plugins.onChange === undefined ? {} : { onChange: plugins.onChange }),
     preempts: config.preempts ?? true,
+    volumeBindMsMax: without.has(volumeBinding.name) ? undefined : (config.volumeBindTimeoutSeconds ?? 600) * 1000,
     reserve: plugins.reserve ?? [],
     permit: plugins.permit ?? [],
     bind: plugins.bind ?? conditionalBind,

@@ -37,6 +37,8 @@ import type { Profile } from './plugin.ts';
 import { SchedulingQueue, type Queued } from './queue.ts';
 import { ReservationKeeper } from './reservations/reservation-keeper.ts';
 import { Signatures, type Signature } from './signature.ts';
+import { followVolumes } from './volumes/follow-volumes.ts';
+import { VolumeBinder, VolumeBindingFailure } from './volumes/volume-binder.ts';
 import { Waker } from './waker.ts';
 
 export interface SchedulerOptions {
@@ -136,6 +138,7 @@ export class Scheduler implements WhySource {
     if (this.#subscriptions.length > 0 || signal.aborted) return;
     const { informers } = this.#options;
     this.#subscriptions.push(
+      ...followVolumes(informers, this.#table.volumes, () => this.#notify?.()),
       informers.on(Node, (event) => this.#onNode(event)),
       informers.on(Namespace, (event) => this.#onNamespace(event)),
       informers.on(Pod, (event) => this.#onPod(event)),
@@ -161,7 +164,8 @@ export class Scheduler implements WhySource {
     this.follow(signal);
     const { informers, client, clock } = this.#options;
     await informers.synced(signal).catch(() => {});
-    const binder = new Binder(client, (placement, error) => this.#bound(placement, error));
+    const volumes = new VolumeBinder({ client, clock, table: this.#table });
+    const binder = new Binder(client, volumes, (placement, error) => this.#bound(placement, error));
     const evictor = new Evictor({
       client,
       clock,
@@ -302,6 +306,7 @@ export class Scheduler implements WhySource {
     if (ends) this.#gangs.removePod(uid);
     const mayClaim = type !== 'DELETED' && phase !== 'Succeeded' && phase !== 'Failed';
     this.#reservations.followPod(pod, mayClaim);
+    if (!mayClaim) this.#table.volumes.removePod(uid);
     if (type === 'DELETED') {
       this.#table.removePod(uid);
       this.#forget(uid);
@@ -336,8 +341,15 @@ export class Scheduler implements WhySource {
     return this.#signatures.of(pod, this.#table.affine);
   }
 
-  /** Signs waiting pods anew once the first pod is there that looks at labels which nobody looked at before. */
+  /** Signs waiting pods anew whose claims stand otherwise, and all once the first pod is there that looks at labels which nobody looked at before. */
   #resign(): void {
+    for (const uid of this.#table.volumes.takeChanged()) {
+      const pod = this.#queue.get(uid)?.pending.pod;
+      if (pod === undefined) continue;
+      const pending = pendingOf(pod, this.#sign(pod));
+      this.#placer.preemptor.nominations.follow(pod, pending.signature);
+      this.#queue.put(pending);
+    }
     const { labelsRead } = this.#table.affine;
     if (this.#labelsRead === labelsRead) return;
     this.#labelsRead = labelsRead;
@@ -499,7 +511,8 @@ export class Scheduler implements WhySource {
     if (passing) return;
     log.warn('pod not bound', { pod: keyOf({ namespace, name }), node: nodeName, error });
     const text = error instanceof Error ? error.message : 'unknown error';
-    const message = error instanceof PluginFailure ? text : `binding rejected: ${text}`;
+    const isToldAsItIs = error instanceof PluginFailure || error instanceof VolumeBindingFailure;
+    const message = isToldAsItIs ? text : `binding rejected: ${text}`;
     this.#reporter.report(pod, 'SchedulerError', message);
   }
 

@@ -1,6 +1,7 @@
 import type { Pod } from '#api/core/pod.ts';
 import { defaultSchedulerName, demandKey, demandOf, templateOf, type Circumstances, type Demand } from './demand.ts';
 import { serviceOf } from './service.ts';
+import { VolumeBook } from './volumes/volume-book.ts';
 
 /**
  * Stands for all pods with equal scheduling demands: whatever is decided for one of them by looking at nodes holds
@@ -26,6 +27,8 @@ export interface SignatureNeeds {
  * 100,000 pods of one Deployment share one.
  */
 export class Signatures {
+  /** What claims ask is read from here: it changes with what is known of storage. */
+  readonly volumes = new VolumeBook();
   #nextId = 1;
   readonly #needs: (schedulerName: string) => SignatureNeeds;
   readonly #byKey = new Map<string, WeakRef<Signature>>();
@@ -42,7 +45,7 @@ export class Signatures {
     const { countsServices, readsPods } = this.#needs(pod.spec?.schedulerName ?? defaultSchedulerName);
     const service = countsServices === true ? serviceOf(pod) : undefined;
     const template = readsPods === true ? templateOf(pod) : undefined;
-    const circumstances = { labelsRead, service, template };
+    const circumstances = { labelsRead, service, template, volumes: this.volumes.demandOf(pod) };
     const key = demandKey(pod, circumstances);
     const known = this.#byKey.get(key)?.deref();
     if (known !== undefined) return known;

@@ -156,6 +156,6 @@ function readProfile(
 
 const noPlugins: PluginSelection = { filter: [], postFilter: [], score: [], reserve: [], permit: [], bind: [] };
 const balance = 'NodeResourcesBalancedAllocation';
-const scorers = Object.entries(knownPlugins).flatMap(([name, { points, missing }]) =>
-  points.includes('score') && missing !== true ? [name] : [],
+const scorers = Object.entries(knownPlugins).flatMap(([name, { points, missing, weight }]) =>
+  points.includes('score') && missing !== true && weight !== undefined ? [name] : [],
 );

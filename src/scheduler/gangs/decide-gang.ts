@@ -81,7 +81,9 @@ function tryAll(
   const read = table.affine.labelsRead;
   for (const member of members) {
     // Labels matter from the moment one of the gang has a place that minds others by theirs.
-    const pending = table.affine.labelsRead === read ? member : { ...member, signature: sign(member.pod) };
+    // And a claim that one of the gang was placed with is decided for the others who use it.
+    const isAsSigned = table.affine.labelsRead === read && !table.volumes.isChanged(member.pod.metadata?.uid ?? '');
+    const pending = isAsSigned ? member : { ...member, signature: sign(member.pod) };
     const equals = equalsOf(pending, placer);
     const known = equals !== undefined && refused.has(equals);
     const trial = known ? undefined : tryOne(placer, pending);

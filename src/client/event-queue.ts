@@ -13,6 +13,8 @@ export interface EventFact {
   readonly action?: string;
   /** What part of the object is meant: `spec.containers{web}`. */
   readonly fieldPath?: string;
+  /** Who tells it, if that is not who the recorder speaks for: `batch-scheduler`. */
+  readonly reporter?: string;
 }
 
 /** Tells users what happens to an object. */

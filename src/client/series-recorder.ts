@@ -93,7 +93,7 @@ export class SeriesRecorder implements Events {
         action: fact.action ?? fact.reason,
         eventTime: microTime(at),
         source: {},
-        reportingComponent: controller,
+        reportingComponent: fact.reporter ?? controller,
         reportingInstance: instance,
       };
       await client.create(Event, event, { signal: limit });

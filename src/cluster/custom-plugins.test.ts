@@ -63,7 +63,7 @@ const untilPlaced = (cluster: TestCluster, name: string) =>
 /** Waits until the pod's reason matches, and tells whether an event says the same. */
 async function untilReason(cluster: TestCluster, name: string, reason: RegExp, what = name): Promise<void> {
   try {
-    await cluster.until(() => reason.test(waiting(cluster, name)?.message ?? ''), { withinMs: 10_000 });
+    await cluster.until(() => reason.test(waiting(cluster, name)?.message ?? ''), { withinMs: 30_000 });
   } catch {
     assert.match(waiting(cluster, name)?.message ?? '', reason, `${what}: ${waiting(cluster, name)?.message}`);
   }
@@ -71,8 +71,11 @@ async function untilReason(cluster: TestCluster, name: string, reason: RegExp, w
   await cluster.until(async () => {
     const { items } = await client.list(Event, { namespace: 'default', signal });
     return items.some(
-      ({ regarding, reason: kind, note = '' }) =>
-        regarding?.name === name && kind === 'FailedScheduling' && reason.test(note),
+      ({ regarding, reason: kind, note = '', reportingController }) =>
+        regarding?.name === name &&
+        kind === 'FailedScheduling' &&
+        reportingController === podOf(cluster, name)?.spec.schedulerName &&
+        reason.test(note),
     );
   });
 }
@@ -143,6 +146,9 @@ test('reserve() and permit() may refuse, and unreserve() gives back what was res
   await using cluster = await start(file, { nodes: 1 });
   await create(cluster, 'bad');
   await untilReason(cluster, 'bad', /^plugin "Mine": permit: Error: bad pods do not start$/);
+  const told =
+    '1 of 1 nodes would take it; it waits for its turn. The last try failed: plugin "Mine": permit: Error: bad pods do not start.';
+  await cluster.until(() => cluster.why(ref('bad'))?.summary === told, { what: 'why bad waits' });
   await create(cluster, 'good');
   await untilPlaced(cluster, 'good');
   await create(cluster, 'late');
@@ -299,6 +305,7 @@ test('pods that a plugin holds back keep no others from being bound', async () =
   await create(cluster, 'other', {});
   await untilPlaced(cluster, 'other');
   assert.equal(cluster.cache.list(Pod).filter(({ spec }) => spec.nodeName !== undefined).length, 1);
+  assert.match(cluster.why(ref('held-7'))?.summary ?? '', /^It goes to sim-0000\d: .* held back by a plugin\.$/);
 });
 
 test('what a plugin is asked is counted', async () => {

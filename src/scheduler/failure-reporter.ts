@@ -4,6 +4,7 @@ import type { Events } from '#client/event-queue.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { hasReason } from '#machinery/status-error.ts';
+import { defaultSchedulerName } from './demand.ts';
 
 export interface FailureReporterOptions {
   readonly client: Client;
@@ -104,7 +105,9 @@ export class FailureReporter {
   /** Never rejects: a report that fails is made again with the next reason. */
   async #write({ pod, reason, message, unnominated }: Report, signal: AbortSignal): Promise<void> {
     const { name = '', namespace = '', uid = '' } = pod.metadata ?? {};
-    this.#options.events.record(pod, { type: 'Warning', reason: 'FailedScheduling', action: 'Scheduling', message });
+    const reporter = pod.spec?.schedulerName ?? defaultSchedulerName;
+    const fact = { type: 'Warning', reason: 'FailedScheduling', action: 'Scheduling', message, reporter } as const;
+    this.#options.events.record(pod, fact);
     const condition = { type: 'PodScheduled', status: 'False', reason, message, lastTransitionTime: this.#since(pod) };
     const nomination = unnominated ? { nominatedNodeName: null } : {};
     const patch = { metadata: { uid }, status: { conditions: [condition], ...nomination } };

@@ -252,8 +252,15 @@ export class Scheduler implements WhySource {
       const summary = `It belongs to pod group "${gang.podGroup}" of workload "${gang.workload}": ${gang.summary}.`;
       return { pod: ref, state: 'waiting', summary, ...verdicts, gang };
     }
+    const occupant = this.#table.occupant(uid);
+    if (occupant?.state === 'assumed') {
+      const summary = `It goes to ${this.#table.nameOf(occupant.row)}: it is on its way, or held back by a plugin.`;
+      return { pod: ref, state: 'waiting', summary, ...verdicts };
+    }
     if (judged.fitting > 0) {
-      const summary = `${judged.fitting} of ${judged.total} nodes would take it; it waits for its turn.`;
+      const last = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+      const failed = last?.reason === 'SchedulerError' ? ` The last try failed: ${last.message ?? ''}.` : '';
+      const summary = `${judged.fitting} of ${judged.total} nodes would take it; it waits for its turn.${failed}`;
       return { pod: ref, state: 'waiting', summary, ...verdicts };
     }
     const recourse = this.#placer.recourse(pending);
@@ -499,7 +506,8 @@ export class Scheduler implements WhySource {
       this.#table.expireAt(uid, clock.now() + confirmationMsMax);
       this.#forget(uid);
       const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`;
-      events.record(pod, { type: 'Normal', reason: 'Scheduled', action: 'Binding', message });
+      const reporter = pod.spec?.schedulerName ?? defaultSchedulerName;
+      events.record(pod, { type: 'Normal', reason: 'Scheduled', action: 'Binding', message, reporter });
       return;
     }
     if (this.#table.occupant(uid)?.state === 'assumed') this.#table.removePod(uid);

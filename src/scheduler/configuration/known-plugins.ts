@@ -17,7 +17,7 @@ export interface KnownPlugin {
 }
 
 /**
- * Upstream's default plugins, in its order.
+ * Upstream's plugins: the default ones in its order, then those behind feature gates.
  * Source: k8s.io/kubernetes/pkg/scheduler/apis/config/v1/default_plugins.go and framework/plugins.
  */
 export const knownPlugins: Readonly<Record<string, KnownPlugin>> = {
@@ -43,4 +43,6 @@ export const knownPlugins: Readonly<Record<string, KnownPlugin>> = {
   NodeResourcesBalancedAllocation: { points: ['preScore', 'score'], weight: 1 },
   ImageLocality: { points: ['score'], weight: 1, missing: true },
   DefaultBinder: { points: ['bind'] },
+  GangScheduling: { points: ['preEnqueue', 'reserve', 'permit'], fixed: true },
+  NodeDeclaredFeatures: { points: ['preFilter', 'filter'], missing: true },
 };

@@ -84,7 +84,7 @@ const bad: readonly (readonly [string, string, ...string[]])[] = [
   [
     'an unknown plugin',
     pluginsOf('{filter: {disabled: [{name: NodeResourceFit}]}}'),
-    `${plugins}.filter.disabled[0].name: Unsupported value: "NodeResourceFit": supported values: "NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts", "NodeResourcesFit", "VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone", "PodTopologySpread", "InterPodAffinity", "DynamicResources"`,
+    `${plugins}.filter.disabled[0].name: Unsupported value: "NodeResourceFit": supported values: "NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts", "NodeResourcesFit", "VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone", "PodTopologySpread", "InterPodAffinity", "DynamicResources", "NodeDeclaredFeatures"`,
   ],
   [
     'a name that every object has',

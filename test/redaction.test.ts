@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { RawApi } from './support/api.ts';
 import { Tutti } from './support/tutti.ts';
+import { until } from './support/until.ts';
 
 const canary = 'CANARYq7Zk3Jw9';
 const encoded = Buffer.from(canary).toString('base64');
@@ -93,7 +94,7 @@ test('no secret that anybody sends stands in a log, an event or the audit log, a
   ];
   for (const authorization of strangers) await api.as({}).send('GET', secrets, undefined, { authorization });
   // A Secret that a pod wants, which never comes to be right; and Docker's way in.
-  await api.send('POST', '/api/v1/namespaces/default/pods', {
+  const pod = await api.send('POST', '/api/v1/namespaces/default/pods', {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'p' },
@@ -107,6 +108,7 @@ test('no secret that anybody sends stands in a log, an event or the audit log, a
       ],
     },
   });
+  assert.equal(pod.code, 201, pod.text);
   const docker = request({
     socketPath: path.join(cluster.dataDir, 'docker.sock'),
     method: 'POST',
@@ -116,8 +118,11 @@ test('no secret that anybody sends stands in a log, an event or the audit log, a
   docker.end();
   const [reply] = (await once(docker, 'response')) as [IncomingMessage];
   reply.resume();
-  const events = await api.send('GET', '/apis/events.k8s.io/v1/events');
-  assert.equal(events.code, 200);
+  const events = await until('an event about the pod', async () => {
+    const { text } = await api.send('GET', '/apis/events.k8s.io/v1/events');
+    return /"regarding":\{[^}]*"name":"p"/.test(text) ? text : undefined;
+  });
+  for (const needle of needles) assert.ok(!events.includes(needle), `an event holds ${needle}`);
   await cluster.kill('SIGTERM');
   assert.deepEqual(leaks(path.join(cluster.dataDir, 'logs')), []);
   // The search looks where it should: what is no secret is there.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { ConfigMap } from '#api/core/config-map.ts';
@@ -26,6 +26,14 @@ async function stalledWatch(server: Server): Promise<TLSSocket> {
   return socket;
 }
 
+/** The same over HTTP/2: the client lets the window of its stream fill up. */
+async function stalledStream(session: ClientHttp2Session): Promise<void> {
+  const stream = session.request({ ':path': watch, authorization: 'Bearer user:slow' });
+  stream.on('error', () => undefined);
+  await once(stream, 'response');
+  stream.pause();
+}
+
 async function until(holds: () => boolean, what: string): Promise<void> {
   const end = Date.now() + 30_000;
   while (!holds()) {
@@ -37,13 +45,16 @@ async function until(holds: () => boolean, what: string): Promise<void> {
 test('watches whose clients take nothing are cut off, hold little, and keep nobody from their events', async ({
   signal,
 }) => {
-  const stalled = 60;
+  const stalled = 1_000;
+  const overHttp1 = 60;
   const events = 400;
   const eventBytes = 32 * 1024;
   await using server = await testServer({ stalledMs: 1_500 });
   const client = new InProcessClient(server.api, { user: admin });
   const { cache } = server.api.registry.of(ConfigMap);
-  const sockets = await Promise.all(Array.from({ length: stalled }, () => stalledWatch(server)));
+  const sockets = await Promise.all(Array.from({ length: overHttp1 }, () => stalledWatch(server)));
+  const idle = Array.from({ length: 20 }, () => connectHttp2(server.url, { ca: server.ca.certificate }));
+  for (let index = 0; index < stalled - overHttp1; index++) await stalledStream(idle[index % idle.length]!);
   const session = connectHttp2(server.url, { ca: server.ca.certificate });
   const good = session.request({ ':path': watch, authorization: 'Bearer user:good' });
   let text = '';
@@ -70,10 +81,10 @@ test('watches whose clients take nothing are cut off, hold little, and keep nobo
     .map((line) => (JSON.parse(line) as { object: ConfigMap }).object.data?.['i']);
   assert.deepEqual(seen, [undefined, ...Array.from({ length: events }, (_, i) => `${i}`)]);
   await until(() => cache.watchers === 1, 'the stalled watches to be cut off');
-  // All of it for each of them would be 750 MB.
+  // All of it for each of them would be 13 GB.
   assert.ok(highest - before < 200 * 1024 * 1024, `${Math.round((highest - before) / 1024 / 1024)} MB of buffers`);
   session.destroy();
-  for (const socket of sockets) socket.destroy();
+  for (const each of [...sockets, ...idle]) each.destroy();
 });
 
 test('a list that its client does not take is cut off with the time of its request', async () => {

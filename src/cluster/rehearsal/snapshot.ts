@@ -16,9 +16,11 @@ import { ServiceAccount } from '#api/core/service-account.ts';
 import { RuntimeClass } from '#api/node/runtime-class.ts';
 import { PodDisruptionBudget } from '#api/policy/pod-disruption-budget.ts';
 import { PriorityClass } from '#api/scheduling/priority-class.ts';
+import { Workload } from '#api/scheduling/workload.ts';
 import { CSIDriver } from '#api/storage/csi-driver.ts';
 import { CSINode } from '#api/storage/csi-node.ts';
 import { StorageClass } from '#api/storage/storage-class.ts';
+import { Reservation } from '#api/tutti-scheduling/reservation.ts';
 import type { Client } from '#client/client.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
@@ -42,6 +44,8 @@ export const snapshotKinds: readonly Kind[] = [
   ResourceQuota,
   Service,
   PodDisruptionBudget,
+  Workload,
+  Reservation,
   Deployment,
   StatefulSet,
   DaemonSet,

@@ -4,6 +4,7 @@ import { Deployment } from '#api/apps/deployment.ts';
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
 import { PodDisruptionBudget } from '#api/policy/pod-disruption-budget.ts';
+import { Reservation } from '#api/tutti-scheduling/reservation.ts';
 import { startCluster, type TestCluster } from '../test-cluster.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { kindNamed, whatIf } from './what-if.ts';
@@ -20,7 +21,7 @@ function deployment(replicas: number, cpu: string): Deployment {
 
 /** Two nodes of four cores with four ready pods of one core each. */
 async function running(): Promise<TestCluster> {
-  const cluster = await startCluster({ nodes: [{ count: 2, cpu: '4' }] });
+  const cluster = await startCluster({ nodes: [{ count: 2, cpu: '4' }], startsAt: Date.now() }); // as the twin does
   await cluster.client.create(Deployment, deployment(4, '1'), { signal: cluster.signal });
   await cluster.until(async () => (await cluster.client.get(Deployment, web, cluster)).status?.readyReplicas === 4, {
     what: 'four ready replicas',
@@ -80,6 +81,26 @@ test('a node that is lost takes its pods along; they come back where there is ro
     cluster.signal,
   );
   assert.deepEqual(nodesOf(outcome.workloads[0]?.created ?? []), [first, first]);
+});
+
+test('room that is reserved is not there in a rehearsal either', async () => {
+  await using cluster = await running();
+  const reservation: Reservation = {
+    metadata: { name: 'offer', namespace: 'default' },
+    spec: { nodeName: first, holder: 'test', timeoutSeconds: 86_400 },
+  };
+  await cluster.client.create(Reservation, reservation, cluster);
+  await cluster.until(
+    async () =>
+      (await cluster.client.get(Reservation, { name: 'offer', namespace: 'default' }, cluster)).status?.phase ===
+      'Held',
+  );
+  const outcome = await whatIf(
+    await takeSnapshot(cluster.client, cluster.signal),
+    [{ do: 'remove', nodes: [second] }],
+    cluster.signal,
+  );
+  assert.deepEqual(nodesOf(outcome.workloads[0]?.created ?? []), [undefined, undefined]);
 });
 
 test('a disruption budget keeps pods on a drained node, and is named', async () => {

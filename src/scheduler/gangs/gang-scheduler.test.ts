@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { Pod } from '#api/core/pod.ts';
 import { Workload } from '#api/scheduling/workload.ts';
+import { unavailable } from '#machinery/status-error.ts';
 import { Random } from '../testing/random.ts';
 import { runningScheduler, until } from '../testing/running-scheduler.ts';
 
@@ -197,36 +198,56 @@ test('two gangs that fit one at a time go one after the other', async (context) 
 
 test('gangs of any shape get their turn and are never placed in part, 64 random clusters', async (context) => {
   for (let seed = 1; seed <= 64; seed++) {
-    const random = new Random(seed);
-    await context.test(`seed ${seed}`, async (inner) => {
-      const { addNode, addWorkload, addMember, bound, remove, clock, client } = await setUp(inner);
-      const nodes = 2 + random.below(4);
-      for (let index = 0; index < nodes; index++) await addNode(`n${index}`, '4');
-      const gangs = Array.from({ length: 2 + random.below(4) }, (_, index) => {
-        const cpu = 1 + random.below(3);
-        const pods = 1 + random.below(nodes * Math.floor(4 / cpu));
-        return { name: `g${index}-`, cpu, pods, minCount: 1 + random.below(pods), priority: random.pick([0, 0, 0, 5]) };
-      });
-      const members = gangs.flatMap((gang) => Array.from({ length: gang.pods }, (_, index) => ({ gang, index })));
-      const shuffled = members.map((member) => ({ member, at: random.below(1 << 20) })).toSorted((a, b) => a.at - b.at);
-      for (const { name, minCount } of gangs) await addWorkload(name, minCount);
-      for (const { member } of shuffled) {
-        const { name, cpu, priority } = member.gang;
-        await addMember(name, `${name}${member.index}`, `${cpu}`, { priority, preemptionPolicy: 'Never' });
-      }
-      const left = new Set(gangs);
-      for (let round = 0; left.size > 0; round++) {
-        assert.ok(round < 50, `${[...left].map(({ name }) => name).join()} never had their turn`);
-        await clock.advance(2_000);
-        for (const gang of left) {
-          const placed = bound(gang.name);
-          assert.ok(placed.length === 0 || placed.length >= gang.minCount, `${placed.length} of ${gang.minCount}`);
-          if (placed.length < gang.minCount) continue;
-          left.delete(gang);
-          for (const { metadata } of client.all(Pod).filter((pod) => pod.metadata?.name?.startsWith(gang.name)))
-            await remove(metadata?.name ?? '');
-        }
-      }
-    });
+    await context.test(`seed ${seed}`, (inner) => takeTurns(inner, new Random(seed), { faults: false }));
   }
 });
+
+test('they get their turn also while bindings fail and schedulers crash, 64 random clusters', async (context) => {
+  for (let seed = 1; seed <= 64; seed++) {
+    await context.test(`seed ${seed}`, (inner) => takeTurns(inner, new Random(seed), { faults: true }));
+  }
+});
+
+/**
+ * Gangs of which each fits, and rarely all, are created pod by pod, and each is removed once it is placed. Without
+ * faults none may ever be seen in part; with faults a part may be bound for a while, as binding cannot be undone.
+ */
+async function takeTurns(context: TestContext, random: Random, { faults }: { faults: boolean }): Promise<void> {
+  const { addNode, addWorkload, addMember, bound, remove, clock, client, restart } = await setUp(context);
+  let faulty = faults;
+  client.onRequest = (verb) => {
+    if (faulty && (verb === 'bind' || verb === 'patch') && random.chance(5)) throw unavailable('for a moment');
+  };
+  const nodes = 2 + random.below(4);
+  for (let index = 0; index < nodes; index++) await addNode(`n${index}`, '4');
+  const gangs = Array.from({ length: 2 + random.below(4) }, (_, index) => {
+    const cpu = 1 + random.below(3);
+    const pods = 1 + random.below(nodes * Math.floor(4 / cpu));
+    return { name: `g${index}-`, cpu, pods, minCount: 1 + random.below(pods), priority: random.pick([0, 0, 0, 5]) };
+  });
+  const members = gangs.flatMap((gang) => Array.from({ length: gang.pods }, (_, index) => ({ gang, index })));
+  const shuffled = members.map((member) => ({ member, at: random.below(1 << 20) })).toSorted((a, b) => a.at - b.at);
+  for (const { name, minCount } of gangs) await addWorkload(name, minCount);
+  for (const { member } of shuffled) {
+    const { name, cpu, priority } = member.gang;
+    await addMember(name, `${name}${member.index}`, `${cpu}`, { priority, preemptionPolicy: 'Never' });
+    if (faults && random.chance(8)) await clock.advance(random.below(2_000));
+  }
+  const left = new Set(gangs);
+  for (let round = 0; left.size > 0; round++) {
+    assert.ok(round < 100, `${[...left].map(({ name }) => name).join()} never had their turn`);
+    if (faults && random.chance(4)) await restart({ crash: true });
+    if (round === 40) faulty = false;
+    await clock.advance(2_000);
+    for (const gang of left) {
+      const placed = bound(gang.name);
+      const inPart = placed.length > 0 && placed.length < gang.minCount;
+      assert.ok(faults || !inPart, `${placed.length} of ${gang.minCount} pods of ${gang.name} have a node`);
+      if (placed.length < gang.minCount) continue;
+      left.delete(gang);
+      for (const { metadata } of client.all(Pod).filter((pod) => pod.metadata?.name?.startsWith(gang.name))) {
+        await remove(metadata?.name ?? '');
+      }
+    }
+  }
+}

@@ -1,4 +1,5 @@
 import type { Pod } from '#api/core/pod.ts';
+import { reservationAnnotation } from '#api/tutti-scheduling/reservation.ts';
 import { parseTimestamp } from '#machinery/timestamp.ts';
 
 /** Pods of the cluster itself. Source: kubernetes pkg/apis/scheduling (SystemCriticalPriority). */
@@ -21,6 +22,7 @@ export function immovable(pod: Pod, { now, ageMsMin }: MovableOptions): string |
   if (owner.kind === 'DaemonSet' || owner.kind === 'Node') return 'it belongs to its node';
   if (owner.kind === 'Job') return 'its work would begin anew';
   if (metadata?.annotations?.[rebalanceAnnotation] === 'false') return `its annotation ${rebalanceAnnotation} says so`;
+  if (metadata?.annotations?.[reservationAnnotation] !== undefined) return 'it is placed into a reservation';
   if (metadata?.deletionTimestamp !== undefined) return 'it is on its way out';
   if ((spec.priority ?? 0) >= systemPriority) return 'the cluster itself needs it';
   if (spec.volumes?.some(({ emptyDir, hostPath }) => emptyDir !== undefined || hostPath !== undefined) === true) {

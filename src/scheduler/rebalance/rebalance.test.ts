@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node } from '#api/core/node.ts';
 import type { Pod } from '#api/core/pod.ts';
+import { reservationAnnotation } from '#api/tutti-scheduling/reservation.ts';
 import { immovable } from './movable.ts';
 import { planMoves, rebalanceDefaults, type MovePlan, type RebalanceState } from './plan-moves.ts';
 
@@ -127,6 +128,8 @@ test('pods that would lose something, or that nobody would make anew, stay', () 
     reason({ metadata: { annotations: { 'tutti.dev/rebalance': 'false' } } }),
     'its annotation tutti.dev/rebalance says so',
   );
+  const annotations = { [reservationAnnotation]: 'offer' };
+  assert.equal(reason({ metadata: { annotations } }), 'it is placed into a reservation');
   assert.equal(reason({ spec: { volumes: [{ name: 'v', emptyDir: {} }] } }), 'it keeps data on its node');
   assert.equal(reason({ spec: { priority: 2_000_000_000 } }), 'the cluster itself needs it');
   assert.equal(reason({ status: { conditions: [] } }), 'it is not ready');

@@ -16,6 +16,7 @@ const errorsOf = (text: string) => {
 const argsOf = (name: string, args: string) => `profiles: [{pluginConfig: [{name: ${name}, args: ${args}}]}]`;
 const pluginsOf = (plugins: string) => `profiles: [{plugins: ${plugins}}]`;
 const strategyOf = (strategy: string) => argsOf('NodeResourcesFit', `{scoringStrategy: ${strategy}}`);
+const ownOf = (entries: string) => `tuttiPlugins: [${entries}]`;
 const args = 'profiles[0].pluginConfig[0].args';
 const plugins = 'profiles[0].plugins';
 
@@ -287,6 +288,52 @@ const bad: readonly (readonly [string, string, ...string[]])[] = [
     `${args}.minCandidateNodesPercentage: Invalid value: 0: cannot be zero at the same time as minCandidateNodesAbsolute`,
   ],
   [
+    'a plugin of one’s own with a built-in one’s name',
+    ownOf('{name: NodeAffinity, module: ./a.ts}'),
+    'tuttiPlugins[0].name: Invalid value: "NodeAffinity": is the name of a built-in plugin: choose another',
+  ],
+  [
+    'a name that could not stand in a metric',
+    ownOf('{name: "my plugin", module: ./a.ts}'),
+    'tuttiPlugins[0].name: Invalid value: "my plugin": must be a letter and up to 62 letters, digits, ".", "_" or "-"',
+  ],
+  [
+    'two plugins of one name',
+    ownOf('{name: A, module: ./a.ts}, {name: A, module: ./b.ts}'),
+    'tuttiPlugins[1].name: Duplicate value: "A"',
+  ],
+  ['a plugin without a module', ownOf('{name: A}'), 'tuttiPlugins[0].module: Required value'],
+  [
+    'a module that is a package',
+    ownOf('{name: A, module: rack-budget}'),
+    'tuttiPlugins[0].module: Required value: "rack-budget" is no path of a file: write "./rack-budget.ts"',
+  ],
+  [
+    'a plugin that may take a minute to answer',
+    ownOf('{name: A, module: ./a.ts, callTimeoutMilliseconds: 60000}'),
+    'tuttiPlugins[0].callTimeoutMilliseconds: Invalid value: 60000: must be a whole number from 10 to 5000',
+  ],
+  [
+    'a plugin that may hold pods back for a day',
+    ownOf('{name: A, module: ./a.ts, waitTimeoutSeconds: 86400}'),
+    'tuttiPlugins[0].waitTimeoutSeconds: Invalid value: 86400: must be a whole number from 1 to 900',
+  ],
+  [
+    'an unknown field of a plugin of one’s own',
+    ownOf('{name: A, module: ./a.ts, timeout: 3}'),
+    'tuttiPlugins[0].timeout: Forbidden: unknown field; known here are args, callTimeoutMilliseconds, module, name, waitTimeoutSeconds',
+  ],
+  [
+    'arguments of a plugin of one’s own in the wrong place',
+    `${ownOf('{name: A, module: ./a.ts}')}\n${argsOf('A', '{}')}`,
+    'profiles[0].pluginConfig[0]: Forbidden: the arguments of A stand in its entry in tuttiPlugins',
+  ],
+  [
+    'a plugin that nobody has written, beside one that somebody has',
+    `${ownOf('{name: A, module: ./a.ts}')}\n${pluginsOf('{permit: {enabled: [{name: B}]}}')}`,
+    `${plugins}.permit.enabled[0].name: Unsupported value: "B": supported values: "GangScheduling", "A"`,
+  ],
+  [
     'several things at once, each with its path',
     'parallelism: 0\nprofiles: [{schedulerName: a, plugin: {}}]',
     'parallelism: Invalid value: 0: must be a whole number from 1 to 2147483647',
@@ -489,6 +536,38 @@ test('what has no effect here is told', () => {
     'profiles[0].plugins.score.enabled[0]: Tutti has no ImageLocality yet, so it decides nothing',
     'profiles[0].plugins.preScore has no effect of its own: plugins are chosen at filter, postFilter, score, reserve, permit, bind',
   ]);
+});
+
+test('a plugin of one’s own is chosen at every point by multiPoint, and at one by its name there', () => {
+  const text = `${ownOf('{name: A, module: ./a.ts, args: {x: [1]}}, {name: B, module: /b.js}, {name: C, module: ./c.ts}')}
+profiles: [{plugins: {multiPoint: {enabled: [{name: A, weight: 4}]}, score: {disabled: [{name: A}], enabled: [{name: B, weight: 2}]}}}]`;
+  const { customPlugins, profiles, warnings } = parse(text);
+  assert.deepEqual(customPlugins[0], {
+    name: 'A',
+    module: './a.ts',
+    args: { x: [1] },
+    callTimeoutMs: 500,
+    waitTimeoutMs: 60_000,
+    field: 'tuttiPlugins[0]',
+  });
+  const chosen = Object.entries(profiles[0]?.custom ?? {}).map(([point, list]) => [
+    point,
+    ...list.map(({ name, weight }) => `${name} ${weight}`),
+  ]);
+  assert.deepEqual(chosen, [
+    ['filter', 'A 4'],
+    ['postFilter', 'A 4'],
+    ['score', 'B 2'],
+    ['reserve', 'A 4'],
+    ['permit', 'A 4'],
+    ['bind', 'A 4'],
+  ]);
+  assert.deepEqual(warnings, ['tuttiPlugins[2]: no profile enables C']);
+});
+
+test('a file without the usual profile is warned about', () => {
+  const { warnings } = parse('profiles: [{schedulerName: batch}]');
+  assert.deepEqual(warnings, ['profiles: none is called default-scheduler, so pods that name no scheduler wait']);
 });
 
 test('a profile that says nothing is the profile that there is without a file', () => {

@@ -16,6 +16,8 @@ import type { CallOptions, PluginThread } from './plugin-thread.ts';
 
 /** A plugin that fails is asked again after a while, although no node has changed. */
 const again = { initialMs: 1_000, maxMs: 300_000 };
+/** After so long without failures a plugin has recovered. */
+const calmMs = 2 * again.maxMs;
 /** A failure that lasts is told this often. */
 const tellMsMin = 60_000;
 /** A plugin that takes this share of its time is worth a word. */
@@ -31,6 +33,7 @@ export class CustomPlugin implements Judge {
   readonly #backoff = new Backoff(again);
   readonly #toldAt = new Map<string, number>();
   #retries = false;
+  #failedAt = -Infinity;
   #epoch = 0;
   #teller: { readonly table: NodeTable; readonly generation: number; readonly teller: NodeTeller } | undefined;
 
@@ -169,17 +172,19 @@ export class CustomPlugin implements Judge {
         `plugin "${this.name}": it is slow: it may take ${callTimeoutMs} ms to answer, and took more than ${slowShare * 100} % of that`,
       );
     }
-    if (failed === undefined) this.#backoff.reset();
-    else if ('failure' in failed) {
-      this.#tell(`plugin "${this.name}": ${failed.failure}`);
-      this.#tryAgain();
-    }
+    if (failed === undefined || !('failure' in failed)) return;
+    this.#tell(`plugin "${this.name}": ${failed.failure}`);
+    this.#tryAgain();
   }
 
   /** What a failure depends on, nobody knows; so the plugin is asked again, ever less often. */
   #tryAgain(): void {
     if (this.#retries) return;
     this.#retries = true;
+    // Not reset by what succeeds: it may fail for some pods for good, and work for others all the while.
+    const now = performance.now();
+    if (now - this.#failedAt > calmMs) this.#backoff.reset();
+    this.#failedAt = now;
     systemClock.after(this.#backoff.next(), () => {
       this.#retries = false;
       this.#changed();

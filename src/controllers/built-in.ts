@@ -5,6 +5,7 @@ import { clusterRoleAggregationController } from './cluster-role-aggregation.ts'
 import type { Controller } from './controller.ts';
 import { deploymentController } from './deployment.ts';
 import { disruptionController } from './disruption.ts';
+import { ephemeralVolumeController } from './ephemeral-volume.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
 import { eventExpiry, type EventExpiryOptions } from './event-expiry.ts';
@@ -16,6 +17,7 @@ import type { EvictionRates } from './node-health-plan.ts';
 import { nodeIpam, type NodeIpamOptions } from './node-ipam.ts';
 import { nodeLifecycleController, type NodeLifecycleOptions } from './node-lifecycle.ts';
 import { nodeTaintController } from './node-taint.ts';
+import { persistentVolumeBinder } from './persistent-volume-binder.ts';
 import { podGc, type PodGcOptions } from './pod-gc.ts';
 import { replicaSetController } from './replica-set.ts';
 import { replicationControllerController } from './replication-controller.ts';
@@ -61,6 +63,8 @@ export function builtInControllers(options: BuiltInOptions): readonly Controller
     taintEvictionController,
     podGc(options.podGc),
     eventExpiry(options.eventExpiry),
+    persistentVolumeBinder,
+    ephemeralVolumeController,
     claimProtectionController,
     volumeProtectionController,
     serviceAccountController,

@@ -47,13 +47,13 @@ test('a volume outlives its deletion as long as it is bound', async () => {
     metadata: { name: 'v' },
     spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/x' } },
   };
-  const made = await client.create(PersistentVolume, volume, { signal });
-  const bind = (phase: string, from: PersistentVolume) =>
-    client.update(PersistentVolume, { ...from, status: { phase } }, { signal, subresource: 'status' });
-  await bind('Bound', made);
+  await client.create(PersistentVolume, volume, { signal });
+  await client.create(PersistentVolumeClaim, { metadata: { name: 'c', namespace }, spec: storage }, { signal });
+  const phase = async () => (await client.get(PersistentVolume, { name: 'v' }, { signal })).status?.phase;
+  await cluster.until(async () => (await phase()) === 'Bound');
   await client.delete(PersistentVolume, { name: 'v' }, { signal });
   await cluster.advance(60_000);
   assert.equal(await isGone(cluster, PersistentVolume, 'v'), false);
-  await bind('Released', await client.get(PersistentVolume, { name: 'v' }, { signal }));
+  await client.delete(PersistentVolumeClaim, { name: 'c', namespace }, { signal });
   await cluster.until(() => isGone(cluster, PersistentVolume, 'v'));
 });

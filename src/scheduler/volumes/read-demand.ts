@@ -1,8 +1,9 @@
+import { classOfClaim, isFullyBound, isKeptFor, noProvisioner, selectedNode } from '#api/core/claim-binding.ts';
 import type { PersistentVolumeClaim } from '#api/core/persistent-volume-claim.ts';
 import type { PersistentVolume } from '#api/core/persistent-volume.ts';
 import type { Pod } from '#api/core/pod.ts';
 import type { NodeSelector } from '#api/core/types.generated.ts';
-import { classOf, isFullyBound, isKeptFor, noProvisioner, selectedNode, type ClaimUse } from './claim-state.ts';
+import type { ClaimUse } from './claim-uses.ts';
 import { disksOf } from './disks.ts';
 import type { Provision, UnboundClaim, VolumeDemand, VolumeZone } from './volume-demand.ts';
 import type { VolumeBook } from './volume-book.ts';
@@ -65,7 +66,7 @@ function refusalOf(pod: Pod, uses: readonly ClaimUse[], book: VolumeBook): strin
 
 /** A claim that names its volume is bound at once, whatever its class says. */
 function waitsForConsumer(claim: PersistentVolumeClaim, book: VolumeBook): boolean {
-  const mode = book.classes.get(classOf(claim))?.volumeBindingMode;
+  const mode = book.classes.get(classOfClaim(claim))?.volumeBindingMode;
   return mode === 'WaitForFirstConsumer' && (claim.spec.volumeName ?? '') === '';
 }
 
@@ -98,7 +99,7 @@ function unboundOf(key: string, claim: PersistentVolumeClaim, book: VolumeBook):
   const [reserved] = [...book.keptFor(key)].filter(suits);
   const { name = '' } = reserved?.metadata ?? {};
   return {
-    className: classOf(claim),
+    className: classOfClaim(claim),
     accessModes: (spec.accessModes ?? []).toSorted(),
     bytes,
     selector: spec.selector,
@@ -111,7 +112,7 @@ function unboundOf(key: string, claim: PersistentVolumeClaim, book: VolumeBook):
 }
 
 function provisionOf(claim: PersistentVolumeClaim, book: VolumeBook): Provision | undefined {
-  const storageClass = book.classes.get(classOf(claim));
+  const storageClass = book.classes.get(classOfClaim(claim));
   const provisioner = storageClass?.provisioner ?? '';
   if (provisioner === '' || provisioner === noProvisioner) return undefined;
   return {

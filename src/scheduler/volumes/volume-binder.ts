@@ -1,3 +1,4 @@
+import { boundByController, isFullyBound, isKeptFor, selectedNode } from '#api/core/claim-binding.ts';
 import { PersistentVolumeClaim } from '#api/core/persistent-volume-claim.ts';
 import { PersistentVolume } from '#api/core/persistent-volume.ts';
 import type { Pod } from '#api/core/pod.ts';
@@ -7,7 +8,6 @@ import { apiVersionOf } from '#machinery/kind.ts';
 import type { NodeTable } from '../node-table.ts';
 import { NodeView } from '../node-view.ts';
 import { matchAnyTerm } from '../node-selector.ts';
-import { boundByController, isFullyBound, isKeptFor, selectedNode } from './claim-state.ts';
 import type { VolumePlan } from './volume-book.ts';
 
 /** What was decided about a pod's claims could not be brought about; its message is upstream's. */

@@ -1,3 +1,4 @@
+import { classOfClaim, isFullyBound } from '#api/core/claim-binding.ts';
 import type { PersistentVolumeClaim } from '#api/core/persistent-volume-claim.ts';
 import type { PersistentVolume } from '#api/core/persistent-volume.ts';
 import type { Pod } from '#api/core/pod.ts';
@@ -10,7 +11,7 @@ import { selectorOf } from '#machinery/labels.ts';
 import { toUnits } from '#machinery/quantity.ts';
 import type { NodeTable, Occupant } from '../node-table.ts';
 import { NodeView } from '../node-view.ts';
-import { claimUsesOf, classOf, isFullyBound, type ClaimUse } from './claim-state.ts';
+import { claimUsesOf, type ClaimUse } from './claim-uses.ts';
 import { readVolumeDemand, readUnbound } from './read-demand.ts';
 import { matchUnbound, prepareUnbound } from './match-unbound.ts';
 import type { VolumeDemand } from './volume-demand.ts';
@@ -304,7 +305,7 @@ export class VolumeBook {
       const { csi } = volume.spec;
       return csi === undefined ? undefined : { driver: csi.driver, unique: `${csi.driver}/${csi.volumeHandle}` };
     }
-    const driver = this.classes.get(classOf(object))?.provisioner;
+    const driver = this.classes.get(classOfClaim(object))?.provisioner;
     return driver === undefined ? undefined : { driver, unique: `claim ${claim}` };
   }
 

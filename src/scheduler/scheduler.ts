@@ -178,6 +178,11 @@ export class Scheduler implements WhySource {
     let sweep = clock.after(sweepMs, () => this.#notify?.());
     let sweptAt = clock.now();
     let repairedAt = sweptAt;
+    if (!signal.aborted) {
+      this.#reservations.act(signal);
+      this.#resign();
+      for (const next of this.#gangs.takeLeftInPart()) this.#decideOne(next, binder, evictor, signal);
+    }
     while (!signal.aborted) {
       if (clock.now() - sweptAt >= sweepMs) {
         sweptAt = clock.now();
@@ -375,22 +380,26 @@ export class Scheduler implements WhySource {
     for (let index = 0; index < count && evictor.room > 0; index++) {
       const next = this.#queue.take();
       if (next === undefined) return;
-      try {
-        const decisions = this.#gangs.decide(next);
-        if (decisions === undefined) {
-          const decision = this.#placer.decide(next.pending);
-          this.#rescind(decision);
-          this.#apply(decision, binder, evictor, signal);
-        } else {
-          for (const decision of decisions) this.#rescind(decision);
-          this.#backlog.push(...decisions);
-          this.#carryOn(binder, evictor, signal);
-        }
-      } catch (error) {
-        this.#undecided(next, error);
-      }
-      this.#resign();
+      this.#decideOne(next, binder, evictor, signal);
     }
+  }
+
+  #decideOne(next: Queued, binder: Binder, evictor: Evictor, signal: AbortSignal): void {
+    try {
+      const decisions = this.#gangs.decide(next);
+      if (decisions === undefined) {
+        const decision = this.#placer.decide(next.pending);
+        this.#rescind(decision);
+        this.#apply(decision, binder, evictor, signal);
+      } else {
+        for (const decision of decisions) this.#rescind(decision);
+        this.#backlog.push(...decisions);
+        this.#carryOn(binder, evictor, signal);
+      }
+    } catch (error) {
+      this.#undecided(next, error);
+    }
+    this.#resign();
   }
 
   /** A plugin in this process has thrown: its pod waits, others go on. */

@@ -34,6 +34,10 @@ export class GangBook {
     return this.#byUid.get(uid);
   }
 
+  all(): IterableIterator<Gang> {
+    return this.#gangs.values();
+  }
+
   get(key: string): Gang | undefined {
     return this.#gangs.get(key);
   }

@@ -180,6 +180,27 @@ test('room that does not come free in time is given back to others', async (cont
   await until(() => bound('a').length === 2);
 });
 
+test('what a crash has left of a gang is placed before anybody else', async (context) => {
+  const { addNode, addWorkload, addMember, addPod, bound, inTime, client, restart } = await setUp(context);
+  await addNode('n1', '4');
+  let bindings = 2;
+  client.onRequest = (verb) => {
+    if (verb === 'bind' && bindings-- <= 0) throw unavailable('it is dying');
+  };
+  await addWorkload('train', 4);
+  for (const name of ['a1', 'a2', 'a3', 'a4']) await addMember('train', name);
+  await until(() => bound('a').length === 2);
+  await restart({
+    crash: true,
+    meanwhile: async () => {
+      bindings = Infinity;
+      for (const name of ['b1', 'b2', 'b3']) await addPod(name, '1', { priority: 1, preemptionPolicy: 'Never' });
+    },
+  });
+  await inTime(() => bound('a').length === 4);
+  assert.deepEqual(bound('b'), []);
+});
+
 test('two gangs that fit one at a time go one after the other', async (context) => {
   const { addNode, addWorkload, addMember, bound, remove, inTime } = await setUp(context);
   for (const name of ['n1', 'n2', 'n3', 'n4']) await addNode(name, '1');

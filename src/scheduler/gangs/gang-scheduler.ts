@@ -103,6 +103,23 @@ export class GangScheduler {
     if (emptied !== undefined) this.#end(emptied.key);
   }
 
+  /**
+   * Takes a pod from the queue of each gang that is placed in part, as a scheduler before this one may leave it: who
+   * decides for them first finds their room as it was.
+   */
+  *takeLeftInPart(): Iterable<Queued> {
+    const { queue } = this.#options;
+    for (const gang of this.#book.all()) {
+      const policy = this.#book.policyOf(gang);
+      const placed = this.#placedOf(gang);
+      if (policy.is !== 'gang' || placed === 0 || placed >= policy.minCount) continue;
+      const next = [...gang.members.keys()].map((uid) => queue.get(uid)).find((each) => each?.standing === 'active');
+      if (next === undefined) continue;
+      queue.takePod(next.uid);
+      yield next;
+    }
+  }
+
   get hasStalled(): boolean {
     return this.#stalledCount > 0;
   }

@@ -45,8 +45,9 @@ export async function runningScheduler(context: TestContext, options: Pick<Sched
   const { signal } = abortController();
   context.after(() => running.stop());
   /** Another one takes the place of the scheduler, which has stopped in order or, in a crash, could do nothing more. */
-  const restart = async (how: { readonly crash?: boolean } = {}) => {
+  const restart = async (how: { readonly crash?: boolean; readonly meanwhile?: () => Promise<unknown> } = {}) => {
     await running.stop(how);
+    await how.meanwhile?.();
     running = start();
   };
   const addNode = (name: string, cpu = '2', spec: Node['spec'] = {}) =>

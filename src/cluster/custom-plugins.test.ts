@@ -308,6 +308,14 @@ test('pods that a plugin holds back keep no others from being bound', async () =
   assert.match(cluster.why(ref('held-7'))?.summary ?? '', /^It goes to sim-0000\d: .* held back by a plugin\.$/);
 });
 
+test('in virtual time plugins judge nodes, too', async () => {
+  const file = configure(`export default { filter: (pod, { name }) => name === 'sim-00002' || 'the other one' };`);
+  await using cluster = await start(file, { clock: 'virtual' });
+  await create(cluster, 'mine');
+  await untilPlaced(cluster, 'mine');
+  assert.equal(nodeOf(cluster, 'mine'), 'sim-00002');
+});
+
 test('what a plugin is asked is counted', async () => {
   const metrics = new Metrics();
   const file = configure('export default { filter: () => true, score: () => 7.9 };');

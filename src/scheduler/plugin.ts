@@ -140,13 +140,6 @@ export interface BindPlugin {
   bind(pod: Pod, nodeName: string, client: Client, options: BindOptions): Promise<void>;
 }
 
-/** What a pod that no node takes may still try: preemption. */
-export interface PostFilterPlugin {
-  readonly name: string;
-  /** Names a node that will have room, once what the plugin has asked for is done; undefined if nothing would help. */
-  postFilter(pod: Pod, signature: Signature, table: NodeTable): Promise<string | undefined>;
-}
-
 /** A score plugin and how much it counts. */
 export interface Weighted<P> {
   readonly plugin: P;
@@ -178,7 +171,6 @@ export interface Profile {
   readonly reserve: readonly ReservePlugin[];
   readonly permit: readonly PermitPlugin[];
   readonly bind: BindPlugin;
-  readonly postFilter: readonly PostFilterPlugin[];
 }
 
 /** The best score of one plugin, before its weight. */

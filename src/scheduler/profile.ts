@@ -125,7 +125,6 @@ export function profileOf(config: ProfileConfig = {}): Profile {
     reserve: plugins.reserve ?? [],
     permit: plugins.permit ?? [],
     bind: plugins.bind ?? conditionalBind,
-    postFilter: plugins.postFilter ?? [],
   };
 }
 

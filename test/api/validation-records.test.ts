@@ -9,13 +9,17 @@ import { startCluster, type TestCluster } from '#cluster/test-cluster.ts';
 import { apiVersionOf, type Kind } from '#machinery/kind.ts';
 import { applyMergePatch } from '#machinery/patch/merge-patch.ts';
 import { RawApi } from '../support/api.ts';
+import { admissionRecords } from './validation-records/admission.ts';
 import { appsRecords } from './validation-records/apps.ts';
+import { autoscalingRecords } from './validation-records/autoscaling.ts';
 import { batchRecords } from './validation-records/batch.ts';
+import { clusterRecords } from './validation-records/cluster.ts';
 import { containerRecords } from './validation-records/containers.ts';
 import { coreRecords } from './validation-records/core.ts';
 import { metadataRecords } from './validation-records/metadata.ts';
 import { networkingRecords } from './validation-records/networking.ts';
 import { podRecords, podUpdateRecords } from './validation-records/pods.ts';
+import { rbacRecords } from './validation-records/rbac.ts';
 import { invalidAnswer, type RecordTable, type ValidationRecord } from './validation-records/record.ts';
 import { serviceRecords } from './validation-records/services.ts';
 import { volumeRecords } from './validation-records/volumes.ts';
@@ -31,6 +35,10 @@ const tables: readonly RecordTable[] = [
   ...appsRecords,
   ...batchRecords,
   ...networkingRecords,
+  ...autoscalingRecords,
+  ...rbacRecords,
+  ...clusterRecords,
+  ...admissionRecords,
 ];
 
 let cluster: TestCluster;

@@ -47,22 +47,26 @@ export function webhooksErrors<W extends Webhook>(
     const { name } = webhook;
     const repeated = name !== '' && seen.has(name);
     seen.add(name);
-    return [...webhookErrors(at, webhook), ...own(at, webhook), ...(repeated ? [duplicate(`${at}.name`, name)] : [])];
+    return [
+      ...webhookErrors(at, webhook),
+      ...own(at, webhook),
+      ...reviewVersionErrors(
+        `${at}.admissionReviewVersions`,
+        webhook.admissionReviewVersions ?? [],
+        `must specify one of ${reviewVersions.join(', ')}`,
+      ),
+      ...(repeated ? [duplicate(`${at}.name`, name)] : []),
+    ];
   });
 }
 
 function webhookErrors(at: string, webhook: Webhook): readonly FieldError[] {
-  const { name, admissionReviewVersions, rules, failurePolicy, matchPolicy, timeoutSeconds, clientConfig } = webhook;
+  const { name, rules, failurePolicy, matchPolicy, timeoutSeconds, clientConfig } = webhook;
   const { namespaceSelector, objectSelector, matchConditions = [] } = webhook;
   const timeout = 'the timeout value must be between 1 and 30 seconds';
   const isOut = timeoutSeconds !== undefined && (timeoutSeconds < timeoutMin || timeoutSeconds > timeoutMax);
   return [
     ...fullyQualifiedErrors(`${at}.name`, name),
-    ...reviewVersionErrors(
-      `${at}.admissionReviewVersions`,
-      admissionReviewVersions ?? [],
-      `must specify one of ${reviewVersions.join(', ')}`,
-    ),
     ...each(`${at}.rules`, rules, resourceRuleErrors),
     ...optionalChoice(`${at}.failurePolicy`, failurePolicy, ['Fail', 'Ignore']),
     ...optionalChoice(`${at}.matchPolicy`, matchPolicy, ['Equivalent', 'Exact']),
@@ -86,6 +90,6 @@ function fullyQualifiedErrors(field: string, name: string): readonly FieldError[
 }
 
 function sideEffectErrors(field: string, value: string | undefined): readonly FieldError[] {
-  if (value === undefined || value === '') return [required(field, `must specify one of ${sideEffects.join(', ')}`)];
+  if (value === undefined) return [required(field, `must specify one of ${sideEffects.join(', ')}`)];
   return sideEffects.includes(value) ? [] : [notSupported(field, value, sideEffects)];
 }

@@ -1,7 +1,7 @@
 import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from '#machinery/field-error.ts';
 import { humanDuration } from '#machinery/human-duration.ts';
 import type { Kind } from '#machinery/kind.ts';
-import { dns1123SubdomainComplaints } from '#machinery/names.ts';
+import { dns1123LabelComplaints, dns1123SubdomainComplaints } from '#machinery/names.ts';
 import { parseCertificationRequest } from '#lib/certification-request.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, nameColumn } from '../rules/columns.ts';
@@ -105,7 +105,7 @@ function specErrors(spec: Asked): readonly FieldError[] {
     errors.push(invalid('spec.request', spec.request ?? '', (error as Error).message));
   }
   const asked = spec.usages ?? [];
-  if (asked.length === 0) errors.push(required('spec.usages', 'usages is required'));
+  if (asked.length === 0) errors.push(required('spec.usages'));
   for (const [index, usage] of asked.entries()) {
     if (!usages.includes(usage)) errors.push(notSupported(`spec.usages[${index}]`, usage, usages));
     else if (asked.indexOf(usage) < index) errors.push(duplicate(`spec.usages[${index}]`, usage));
@@ -132,15 +132,27 @@ function signerErrors(name: string): readonly FieldError[] {
   }
   const parts = name.split('/');
   if (parts.length !== 2) {
-    return [invalid(field, name, 'must be a fully qualified domain and path of the form "example.com/signer-name"')];
+    return [invalid(field, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'")];
   }
-  const [domain = '', path = ''] = parts;
-  const complaints = [
-    ...dns1123SubdomainComplaints(domain),
-    ...(domain.includes('.') ? [] : ['should be a domain with at least two segments separated by dots']),
-    ...path.split('.').flatMap((part) => dns1123SubdomainComplaints(part)),
+  const [domain, path] = parts as [string, string];
+  const labels = domain.split('.');
+  return [
+    ...labels.flatMap((label) =>
+      dns1123LabelComplaints(label).map((words) =>
+        invalid(field, domain, `validating label ${JSON.stringify(label)}: ${words}`),
+      ),
+    ),
+    ...(labels.length < 2
+      ? [invalid(field, domain, 'should be a domain with at least two segments separated by dots')]
+      : []),
+    ...path
+      .split('.')
+      .flatMap((label) =>
+        dns1123SubdomainComplaints(label).map((words) =>
+          invalid(field, path, `validating label ${JSON.stringify(label)}: ${words}`),
+        ),
+      ),
   ];
-  return complaints.map((complaint) => invalid(field, name, complaint));
 }
 
 const decisions = ['Approved', 'Denied', 'Failed'];

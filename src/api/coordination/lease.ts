@@ -2,7 +2,7 @@ import { invalid } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, nameColumn } from '../rules/columns.ts';
-import { nonNegative, optionalChoice, positive } from '../rules/fields.ts';
+import { nonNegative, optionalChoice } from '../rules/fields.ts';
 import type * as types from './types.generated.ts';
 
 export type Lease = types.Lease;
@@ -19,7 +19,9 @@ export const Lease: Kind<Lease> = {
   },
   validate({ spec }) {
     return [
-      ...positive('spec.leaseDurationSeconds', spec.leaseDurationSeconds),
+      ...(spec.leaseDurationSeconds !== undefined && spec.leaseDurationSeconds <= 0
+        ? [invalid('spec.leaseDurationSeconds', spec.leaseDurationSeconds, 'must be greater than 0')]
+        : []),
       ...nonNegative('spec.leaseTransitions', spec.leaseTransitions),
       ...optionalChoice('spec.strategy', spec.strategy, ['OldestEmulationVersion']),
       ...(spec.preferredHolder !== undefined && spec.preferredHolder !== '' && (spec.strategy ?? '') === ''

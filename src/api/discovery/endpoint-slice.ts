@@ -1,6 +1,7 @@
 import { duplicate, invalid, required, tooMany } from '#machinery/field-error.ts';
 import type { FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
+import { labelsErrors } from '#machinery/labels.ts';
 import {
   dns1123LabelComplaints,
   dns1123SubdomainComplaints,
@@ -12,7 +13,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, nameColumn } from '../rules/columns.ts';
 import { mapField, mapItems, withDefaults } from '../rules/defaulting.ts';
-import { choice, complain, each, immutable, optionalText } from '../rules/fields.ts';
+import { choice, complain, each, immutable, optionalChoice, optionalText } from '../rules/fields.ts';
 import { endpointIpErrors } from '../rules/ip-rules.ts';
 import type * as types from './types.generated.ts';
 
@@ -35,32 +36,18 @@ export const EndpointSlice: Kind<EndpointSlice> = {
     );
   },
   /** Source: kubernetes pkg/apis/discovery/validation (ValidateEndpointSlice). */
-  validate({ addressType, endpoints, ports = [] }) {
+  validate({ addressType, endpoints: given, ports = [] }) {
+    const endpoints = given ?? [];
     const names = new Set<string>();
-    const errors: FieldError[] = [
+    return [
       ...choice('addressType', addressType, ['FQDN', 'IPv4', 'IPv6']),
-      ...each('endpoints', endpoints, (path, endpoint) => endpointErrors(path, addressType, endpoint)),
-      ...each('ports', ports, (path, { name = '', port, protocol, appProtocol }) => {
-        const found: FieldError[] = [
-          ...optionalText(`${path}.name`, name, dns1123LabelComplaints),
-          ...choice(`${path}.protocol`, protocol, ['SCTP', 'TCP', 'UDP']),
-          ...(port === undefined ? [] : complain(`${path}.port`, port, portNumberComplaints(port))),
-          ...optionalText(`${path}.appProtocol`, appProtocol, qualifiedNameComplaints),
-        ];
-        if (names.has(name)) {
-          found.push(duplicate(`${path}.name`, name));
-        }
-        names.add(name);
-        return found;
-      }),
+      ...(endpoints.length > endpointsMax
+        ? [tooMany('endpoints', endpoints.length, endpointsMax)]
+        : each('endpoints', endpoints, (path, endpoint) => endpointErrors(path, addressType, endpoint))),
+      ...(ports.length > portsMax
+        ? [tooMany('ports', ports.length, portsMax)]
+        : each('ports', ports, (path, port) => portErrors(path, port, names))),
     ];
-    for (const [field, count, max] of [
-      ['endpoints', (endpoints ?? []).length, endpointsMax],
-      ['ports', ports.length, portsMax],
-    ] as const) {
-      if (count > max) errors.push(tooMany(field, count, max));
-    }
-    return errors;
   },
   validateUpdate: ({ addressType }, stored) => immutable('addressType', addressType, stored.addressType),
   columns: [
@@ -79,6 +66,7 @@ export const EndpointSlice: Kind<EndpointSlice> = {
 const endpointsMax = 1000;
 const portsMax = 20_000;
 const addressesMax = 100;
+const zonesMax = 8;
 /** Shown in a list; the rest are counted. */
 const shownMax = 3;
 
@@ -88,8 +76,24 @@ function firstFew(list: readonly string[]): string {
   return list.length > shownMax ? `${shown} + ${list.length - shownMax} more...` : shown;
 }
 
+/** `names` are those of the ports before it. */
+function portErrors(path: string, port: types.EndpointPort, names: Set<string>): FieldError[] {
+  const { name = '', protocol, appProtocol } = port;
+  const repeated = names.has(name);
+  names.add(name);
+  return [
+    ...optionalText(`${path}.name`, name, dns1123LabelComplaints),
+    ...(repeated ? [duplicate(`${path}.name`, name)] : []),
+    ...optionalChoice(`${path}.protocol`, protocol, ['SCTP', 'TCP', 'UDP']),
+    ...(port.port === undefined ? [] : complain(`${path}.port`, port.port, portNumberComplaints(port.port))),
+    ...(appProtocol === undefined
+      ? []
+      : complain(`${path}.appProtocol`, appProtocol, qualifiedNameComplaints(appProtocol))),
+  ];
+}
+
 function endpointErrors(field: string, type: string, endpoint: types.Endpoint): FieldError[] {
-  const { addresses, hostname, nodeName, hints } = endpoint;
+  const { addresses, hostname, nodeName, deprecatedTopology, hints } = endpoint;
   const errors: FieldError[] = [];
   if ((addresses ?? []).length === 0) errors.push(required(`${field}.addresses`, 'must contain at least 1 address'));
   else if (addresses.length > addressesMax) {
@@ -97,16 +101,37 @@ function endpointErrors(field: string, type: string, endpoint: types.Endpoint): 
   }
   errors.push(
     ...each(`${field}.addresses`, addresses, (path, address) => {
-      if (type === 'FQDN') return complain(path, address, dns1123SubdomainComplaints(address));
+      if (type === 'FQDN') return domainErrors(path, address);
       if (type === 'IPv4' && !isIPv4(address)) return [invalid(path, address, 'must be an IPv4 address')];
       if (type === 'IPv6' && !isIPv6(address)) return [invalid(path, address, 'must be an IPv6 address')];
       return endpointIpErrors(path, address);
     }),
-    ...optionalText(`${field}.hostname`, hostname, dns1123LabelComplaints),
-    ...optionalText(`${field}.nodeName`, nodeName, dns1123SubdomainComplaints),
-    ...each(`${field}.hints.forZones`, hints?.forZones, (path, { name }) =>
-      complain(`${path}.name`, name, labelValueComplaints(name)),
-    ),
+    ...(nodeName === undefined ? [] : complain(`${field}.nodeName`, nodeName, dns1123SubdomainComplaints(nodeName))),
+    ...labelsErrors(`${field}.deprecatedTopology`, deprecatedTopology),
+    ...(hostname === undefined ? [] : complain(`${field}.hostname`, hostname, dns1123LabelComplaints(hostname))),
+    ...hintErrors(`${field}.hints.forZones`, hints?.forZones ?? []),
   );
   return errors;
+}
+
+function hintErrors(field: string, zones: readonly types.ForZone[]): FieldError[] {
+  if (zones.length > zonesMax) return [tooMany(field, zones.length, zonesMax)];
+  return each(field, zones, (path, { name }, index) => [
+    ...(zones.findIndex((zone) => zone.name === name) < index ? [duplicate(`${path}.name`, name)] : []),
+    ...complain(`${path}.name`, name, labelValueComplaints(name)),
+  ]);
+}
+
+/** Source: apimachinery pkg/util/validation (IsFullyQualifiedDomainName). */
+function domainErrors(field: string, text: string): FieldError[] {
+  if (text === '') return [required(field)];
+  const name = text.endsWith('.') ? text.slice(0, -1) : text;
+  const complaints = dns1123SubdomainComplaints(name);
+  if (complaints.length > 0) return [invalid(field, name, complaints.join(','))];
+  const labels = name.split('.');
+  if (labels.length < 2) {
+    return [invalid(field, name, 'should be a domain with at least two segments separated by dots')];
+  }
+  const long = labels.find((label) => dns1123LabelComplaints(label).length > 0);
+  return long === undefined ? [] : [invalid(field, long, dns1123LabelComplaints(long).join(','))];
 }

@@ -1,4 +1,4 @@
-import { invalid, required } from '#machinery/field-error.ts';
+import { invalid, required, type FieldError } from '#machinery/field-error.ts';
 import type { Kind } from '#machinery/kind.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, column, integer, nameColumn } from '../rules/columns.ts';
@@ -27,7 +27,7 @@ export const PodDisruptionBudget: Kind<PodDisruptionBudget> = {
   /** Source: kubernetes pkg/apis/policy/validation (ValidatePodDisruptionBudgetSpec). */
   prepareForCreate: resetStatus,
   validate({ spec, status }) {
-    const errors = labelSelectorErrors('spec.selector', spec.selector);
+    const errors: FieldError[] = [];
     if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
       errors.push(invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set'));
     }
@@ -39,6 +39,7 @@ export const PodDisruptionBudget: Kind<PodDisruptionBudget> = {
       );
     }
     errors.push(
+      ...labelSelectorErrors('spec.selector', spec.selector),
       ...optionalChoice('spec.unhealthyPodEvictionPolicy', spec.unhealthyPodEvictionPolicy, [
         'AlwaysAllow',
         'IfHealthyBudget',

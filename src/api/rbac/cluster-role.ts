@@ -23,7 +23,6 @@ export const ClusterRole: Kind<ClusterRole> = {
   validateName: pathSegmentComplaints,
   validate: ({ rules, aggregationRule }) => [
     ...policyRulesErrors('rules', rules, false),
-    ...each('aggregationRule.clusterRoleSelectors', aggregationRule?.clusterRoleSelectors, labelSelectorErrors),
     ...(aggregationRule !== undefined && (aggregationRule.clusterRoleSelectors ?? []).length === 0
       ? [
           required(
@@ -32,6 +31,7 @@ export const ClusterRole: Kind<ClusterRole> = {
           ),
         ]
       : []),
+    ...each('aggregationRule.clusterRoleSelectors', aggregationRule?.clusterRoleSelectors, labelSelectorErrors),
   ],
   columns: [nameColumn, createdColumn],
 };

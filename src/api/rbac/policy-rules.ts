@@ -9,7 +9,8 @@ export function policyRulesErrors(
   rules: readonly types.PolicyRule[] | undefined,
   namespaced: boolean,
 ): FieldError[] {
-  return each(field, rules, (path, { verbs, apiGroups = [], resources = [], nonResourceURLs = [] }) => {
+  return each(field, rules, (path, rule) => {
+    const { verbs, apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = rule;
     const errors: FieldError[] = [];
     if ((verbs ?? []).length === 0) errors.push(required(`${path}.verbs`, 'verbs must contain at least one value'));
     if (nonResourceURLs.length > 0) {
@@ -18,7 +19,7 @@ export function policyRulesErrors(
           invalid(`${path}.nonResourceURLs`, nonResourceURLs, 'namespaced rules cannot apply to non-resource URLs'),
         );
       }
-      if (apiGroups.length + resources.length > 0) {
+      if (apiGroups.length + resources.length + resourceNames.length > 0) {
         errors.push(
           invalid(
             `${path}.nonResourceURLs`,

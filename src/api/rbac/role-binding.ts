@@ -19,7 +19,7 @@ export const RoleBinding: Kind<RoleBinding> = {
   },
   validateName: pathSegmentComplaints,
   defaults: defaultBinding,
-  validate: (binding) => bindingErrors(binding, ['ClusterRole', 'Role']),
+  validate: (binding) => bindingErrors(binding, ['Role', 'ClusterRole']),
   validateUpdate: bindingUpdateErrors,
   columns: bindingColumns,
 };

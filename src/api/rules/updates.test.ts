@@ -150,8 +150,8 @@ test('what was made immutable stays as it is', () => {
 test('other kinds keep what must not change', () => {
   assert.deepEqual(changing(RoleBinding, samples.roleBinding, { roleRef: { name: 'admin' } }), ['roleRef Invalid']);
   assert.deepEqual(changing(EndpointSlice, samples.endpointSlice, { addressType: 'IPv6' }), ['addressType Invalid']);
-  assert.deepEqual(changing(StorageClass, samples.storageClass, { provisioner: 'other' }), ['provisioner Invalid']);
-  assert.deepEqual(changing(PriorityClass, samples.priorityClass, { value: 5 }), ['Value Forbidden']);
+  assert.deepEqual(changing(StorageClass, samples.storageClass, { provisioner: 'other' }), ['provisioner Forbidden']);
+  assert.deepEqual(changing(PriorityClass, samples.priorityClass, { value: 5 }), ['value Forbidden']);
   assert.deepEqual(
     changing(PersistentVolumeClaim, samples.claim, { spec: { volumeName: 'pv', storageClassName: 'x' } }),
     [],

@@ -25,8 +25,9 @@ export function clientConfigErrors(path: string, { url, service }: ClientConfig)
   if (url !== undefined) return urlErrors(`${path}.url`, url);
   const errors: FieldError[] = [];
   const { name = '', namespace = '', path: at, port } = service ?? {};
-  if (name === '') errors.push(required(`${path}.service.name`, 'service name is required'));
-  if (namespace === '') errors.push(required(`${path}.service.namespace`, 'service namespace is required'));
+  // Upstream takes the one for the other.
+  if (namespace === '') errors.push(required(`${path}.service.name`));
+  if (name === '') errors.push(required(`${path}.service.namespace`));
   if (port !== undefined && (port < 1 || port > 65535)) {
     const words = 'port is not valid: must be between 1 and 65535, inclusive';
     errors.push(invalid(`${path}.service.port`, port, words));
@@ -50,20 +51,38 @@ function pathErrors(field: string, path = ''): FieldError[] {
 
 function urlErrors(path: string, text: string): FieldError[] {
   const form = '; desired format: https://host[/path]';
-  const parsed = URL.canParse(text) ? new URL(text) : undefined;
-  if (parsed === undefined)
-    return [required(path, `url must be a valid URL: cannot parse ${JSON.stringify(text)}${form}`)];
+  const {
+    scheme = '',
+    user,
+    host = '',
+    query = '',
+    fragment = '',
+  } = /^(?:(?<scheme>[a-z][a-z0-9+.-]*):)?(?:\/\/(?:(?<user>[^/?#]*)@)?(?<host>[^/?#]*))?[^?#]*(?:\?(?<query>[^#]*))?(?:#(?<fragment>.*))?$/isu.exec(
+    text,
+  )?.groups ?? {};
+  const wrong = urlComplaint(text, host);
+  if (wrong !== undefined) {
+    return [required(path, `url must be a valid URL: parse ${JSON.stringify(text)}: ${wrong}${form}`)];
+  }
   const errors: FieldError[] = [];
-  if (parsed.protocol !== 'https:') {
-    errors.push(invalid(path, parsed.protocol.slice(0, -1), `'https' is the only allowed URL scheme${form}`));
+  if (scheme.toLowerCase() !== 'https') {
+    errors.push(invalid(path, scheme.toLowerCase(), `'https' is the only allowed URL scheme${form}`));
   }
-  if (parsed.host === '') errors.push(invalid(path, parsed.host, `host must be specified${form}`));
-  if (parsed.username !== '' || parsed.password !== '') {
-    errors.push(invalid(path, '***', 'user information is not permitted in the URL'));
-  }
-  if (parsed.hash !== '') errors.push(invalid(path, parsed.hash, 'fragments are not permitted in the URL'));
-  if (parsed.search !== '') errors.push(invalid(path, parsed.search, 'query parameters are not permitted in the URL'));
+  if (host === '') errors.push(invalid(path, host, `host must be specified${form}`));
+  if (user !== undefined) errors.push(invalid(path, user, 'user information is not permitted in the URL'));
+  if (fragment !== '') errors.push(invalid(path, fragment, 'fragments are not permitted in the URL'));
+  if (query !== '') errors.push(invalid(path, query, 'query parameters are not permitted in the URL'));
   return errors;
+}
+
+/** What keeps Go's net/url from parsing it at all. */
+function urlComplaint(text: string, host: string): string | undefined {
+  if (text.startsWith(':')) return 'missing protocol scheme';
+  const odd = /[\s<>"`{}|\\^]/u.exec(host)?.[0];
+  if (odd !== undefined) return `invalid character ${JSON.stringify(odd)} in host name`;
+  const port = /:[^\]]*$/u.exec(host)?.[0];
+  if (port !== undefined && !/^:\d*$/u.test(port)) return `invalid port ${JSON.stringify(port)} after host`;
+  return undefined;
 }
 
 /** Which forms of its review a webhook understands. */

@@ -40,11 +40,11 @@ export const PriorityClass: Kind<PriorityClass> = {
     } else if (value > highestUserPriority) {
       errors.push(forbidden('value', `maximum allowed value of a user defined priority is ${highestUserPriority}`));
     }
-    return [...errors, ...choice('preemptionPolicy', preemptionPolicy, ['Never', 'PreemptLowerPriority'])];
+    return [...errors, ...choice('preemptionPolicy', preemptionPolicy, ['PreemptLowerPriority', 'Never'])];
   },
   validateUpdate(priority, stored) {
     return [
-      ...(priority.value === stored.value ? [] : [forbidden('Value', 'may not be changed in an update.')]),
+      ...(priority.value === stored.value ? [] : [forbidden('value', 'may not be changed in an update.')]),
       ...immutable('preemptionPolicy', priority.preemptionPolicy, stored.preemptionPolicy),
     ];
   },

@@ -57,9 +57,9 @@ check('bad classes of volume attributes are named', VolumeAttributesClass, attri
 ]);
 check('bad runtime classes are named', RuntimeClass, runtimeClass, [
   [{ handler: 'Run C' }, 'handler Invalid'],
-  [{ overhead: { podFixed: { cpu: '-1' } } }, 'overhead.podFixed[cpu] Invalid'],
+  [{ overhead: { podFixed: { cpu: '-1' } } }, 'overhead.limits[cpu] Invalid'],
   [{ scheduling: { nodeSelector: { 'a b': 'c' } } }, 'scheduling.nodeSelector Invalid'],
-  [{ scheduling: { tolerations: [{ operator: 'Equal' }] } }, 'scheduling.tolerations[0].operator Invalid'],
+  [{ scheduling: { tolerations: [{ operator: 'Equal' }] } }, 'scheduling.tolerations.tolerations[0].operator Invalid'],
 ]);
 
 test('what storage objects say once is kept', () => {

@@ -453,6 +453,7 @@ const good: readonly (readonly [string, string, object])[] = [
     strategyOf('{type: BinPack, resources: [{name: cpu}, {name: example.com/gpu}]}'),
     {
       scoring: { type: 'BinPack', resources: ['cpu', 'example.com/gpu'] },
+      defaultSpread: [],
       weights: { ...defaultWeights, NodeResourcesBalancedAllocation: 0 },
     },
   ],
@@ -461,13 +462,14 @@ const good: readonly (readonly [string, string, object])[] = [
     strategyOf('{type: Random, seed: 7}'),
     {
       scoring: { type: 'Random', seed: 7 },
+      defaultSpread: [],
       weights: { ...defaultWeights, NodeResourcesBalancedAllocation: 0, Random: 1 },
     },
   ],
   [
     'Swarm’s spread, balanced as asked for',
     'profiles: [{plugins: {score: {enabled: [{name: NodeResourcesBalancedAllocation}, {name: NodeResourcesFit, weight: 4}]}}, pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: Spread}}}]}]',
-    { scoring: { type: 'Spread' }, weights: { ...defaultWeights, NodeResourcesFit: 4, Spread: 4 } },
+    { scoring: { type: 'Spread' }, defaultSpread: [], weights: { ...defaultWeights, NodeResourcesFit: 4, Spread: 4 } },
   ],
   [
     'resources of others',

@@ -129,6 +129,8 @@ function readProfile(
   const balanced = score.find(({ name, field }) => name === balance && (!isOwn || field !== undefined));
   const config: ProfileConfig = {
     ...(schedulerName === undefined ? {} : { schedulerName }),
+    // Neither do they want default constraints, which would spread or gather otherwise than they say.
+    ...(isOwn ? { defaultSpread: [] } : {}),
     ...args,
     weights: {
       ...Object.fromEntries(scorers.map((name) => [name, weightOf(name)])),

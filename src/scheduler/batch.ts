@@ -8,6 +8,7 @@ import type { Profile } from './plugin.ts';
 import { DisruptionBudgets } from './preemption/disruption-budgets.ts';
 import { Nominations, type Nomination } from './preemption/nominations.ts';
 import { Preemptor, type Recourse } from './preemption/preemptor.ts';
+import { DisplacementSearch } from './reservations/displacement-search.ts';
 import { ReservationBook, type Held } from './reservations/reservation-book.ts';
 import { exceeding } from './reservations/room.ts';
 import type { Signature } from './signature.ts';
@@ -63,6 +64,9 @@ const evaluationsMin = 16;
 /** What a preempting pod is told of why it waits may be so many changes old: the nodes are as full as before. */
 const failureAgeMax = 4096;
 
+/** Searches kept for one signature: pods of more priorities than that begin anew. */
+const searchesMax = 8;
+
 interface Known {
   readonly evaluation: Evaluation;
   /** The failure found at position `at` of the table's log: it holds until something changes. */
@@ -83,6 +87,7 @@ export class BatchPlacer {
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly preemptor: Preemptor;
   readonly reservations: ReservationBook;
+  readonly #displacementSearches = new WeakMap<Evaluation, Map<number, DisplacementSearch>>();
   /** Least recently used first. */
   readonly #known = new Map<Signature, Known>();
 
@@ -138,26 +143,27 @@ export class BatchPlacer {
     return { do: 'place', pending, nodeName: this.#table.nameOf(row), row, score, fitting, rescinded };
   }
 
-  /** Places a pod where reservations of lower priority are in its way: where the least important, and fewest, are. */
+  /** Places a pod where reservations of lower priority are in its way. */
   #displace(pending: PendingPod): Decision | undefined {
     const { pod, signature, pin } = pending;
     const priority = pod.spec?.priority ?? 0;
-    let best: Displacement | undefined;
-    let evaluation: Evaluation | undefined;
-    for (const nodeName of this.reservations.nodesBelow(priority)) {
-      const row = this.#table.rowOf(nodeName);
-      if (row < 0 || (pin !== undefined && pin !== nodeName)) continue;
-      if (evaluation === undefined) {
-        evaluation = this.#knownOf(signature).evaluation;
-        evaluation.refresh();
-      }
-      const gone = this.reservations.inTheWay(row, priority, evaluation);
-      if (gone !== undefined && (best === undefined || isLessHarm({ row, gone }, best, this.#table)))
-        best = { row, gone };
-    }
+    if (this.reservations.lowestPriority >= priority) return undefined;
+    const best = this.#displacements(this.#knownOf(signature).evaluation, priority).best(pin);
     if (best === undefined) return undefined;
     for (const { uid } of best.gone) this.reservations.release(uid);
     return this.#assume(pending, { row: best.row, score: 0 }, 1, best.gone);
+  }
+
+  #displacements(evaluation: Evaluation, priority: number): DisplacementSearch {
+    let searches = this.#displacementSearches.get(evaluation);
+    if (searches === undefined) this.#displacementSearches.set(evaluation, (searches = new Map()));
+    let search = searches.get(priority);
+    if (search === undefined) {
+      if (searches.size >= searchesMax) searches.clear();
+      search = new DisplacementSearch(this.#table, this.reservations, evaluation, priority);
+      searches.set(priority, search);
+    }
+    return search;
   }
 
   /** Places a pod into the reservation that it names, of which it then has its part. */
@@ -325,17 +331,4 @@ export function pendingOf(pod: Pod, signature: Signature): PendingPod {
 export function claimOf({ metadata }: Pod): string | undefined {
   const name = metadata?.annotations?.[reservationAnnotation];
   return name === undefined ? undefined : `${metadata?.namespace ?? ''}/${name}`;
-}
-
-interface Displacement {
-  readonly row: number;
-  readonly gone: readonly Held[];
-}
-
-function isLessHarm(a: Displacement, b: Displacement, table: NodeTable): boolean {
-  const highest = ({ gone }: Displacement) => Math.max(...gone.map(({ priority }) => priority));
-  if (highest(a) !== highest(b)) return highest(a) < highest(b);
-  if (a.gone.length !== b.gone.length) return a.gone.length < b.gone.length;
-  const [tieA, tieB] = [table.tie[a.row] ?? 0, table.tie[b.row] ?? 0];
-  return tieA === tieB ? table.nameOf(a.row) < table.nameOf(b.row) : tieA < tieB;
 }

@@ -47,6 +47,8 @@ export class ReservationBook {
   readonly #byNode = new Map<string, Set<Entry>>();
   /** Pods that are placed into a reservation or are to be: uid → its key. */
   readonly #claims = new Map<string, string>();
+  /** Priority → reservations that have it. */
+  readonly #priorities = new Map<number, number>();
   #cursor = 0;
 
   constructor(table: NodeTable) {
@@ -83,6 +85,8 @@ export class ReservationBook {
     const known = this.#byUid.get(held.uid);
     if (known !== undefined) {
       const moved = known.held.priority !== held.priority;
+      this.#countPriority(known.held, -1);
+      this.#countPriority(held, 1);
       known.held = held;
       if (!moved) return;
       this.#table.reserve(held, held.nodeName, known.left);
@@ -91,6 +95,7 @@ export class ReservationBook {
     }
     const entry: Entry = { held, left: held.room };
     this.#byUid.set(held.uid, entry);
+    this.#countPriority(held, 1);
     this.#byKey.set(keyOfHeld(held), held.uid);
     const there = this.#byNode.get(held.nodeName);
     if (there === undefined) this.#byNode.set(held.nodeName, new Set([entry]));
@@ -105,6 +110,7 @@ export class ReservationBook {
     if (entry === undefined) return undefined;
     const { held } = entry;
     this.#byUid.delete(uid);
+    this.#countPriority(held, -1);
     if (this.#byKey.get(keyOfHeld(held)) === uid) this.#byKey.delete(keyOfHeld(held));
     const there = this.#byNode.get(held.nodeName);
     there?.delete(entry);
@@ -153,15 +159,22 @@ export class ReservationBook {
     return { untenable, changed };
   }
 
-  /** Nodes that have reservations which pods of `priority` may have. */
-  *nodesBelow(priority: number): Iterable<string> {
-    for (const [nodeName, there] of this.#byNode) {
-      for (const { held } of there) {
-        if (held.priority >= priority) continue;
-        yield nodeName;
-        break;
-      }
-    }
+  /** Nodes that have reservations. */
+  nodes(): IterableIterator<string> {
+    return this.#byNode.keys();
+  }
+
+  /** Of all reservations; Infinity if there are none. */
+  get lowestPriority(): number {
+    let lowest = Infinity;
+    for (const priority of this.#priorities.keys()) lowest = Math.min(lowest, priority);
+    return lowest;
+  }
+
+  #countPriority({ priority }: Held, by: 1 | -1): void {
+    const count = (this.#priorities.get(priority) ?? 0) + by;
+    if (count === 0) this.#priorities.delete(priority);
+    else this.#priorities.set(priority, count);
   }
 
   /**

@@ -15,9 +15,11 @@ import { abortController, systemClock } from '#lib/clock.ts';
 import { forEachLimit } from '#lib/for-each-limit.ts';
 import { silentLog } from '#lib/log.ts';
 import { BatchPlacer, pendingOf } from '#scheduler/batch.ts';
+import { defaultSpreadFor } from '#scheduler/default-spread.ts';
 import { NodeTable } from '#scheduler/node-table.ts';
 import { profileOf } from '#scheduler/profile.ts';
 import { Signatures } from '#scheduler/signature.ts';
+import { SpreadOwners } from '#scheduler/spread-owners.ts';
 import { sqliteStore } from '#store/sqlite.ts';
 import type { Store } from '#store/store.ts';
 import { percentile, type Benchmark, type Row } from './row.ts';
@@ -63,7 +65,13 @@ const constrained: Readonly<Record<string, Partial<Pod['spec']>>> = {
 };
 
 /** Pods decided a second by the pure core: reading of demands, filtering, scoring and accounting included. */
-function decided(nodes: number, pods: number, kinds: number, more: Partial<Pod['spec']> = {}): number {
+function decided(
+  nodes: number,
+  pods: number,
+  kinds: number,
+  more: Partial<Pod['spec']> = {},
+  owners = new SpreadOwners(),
+): number {
   const signatures = new Signatures();
   const table = new NodeTable(signatures);
   for (let index = 0; index < nodes; index++) table.setNode(nodeOf(index));
@@ -71,7 +79,8 @@ function decided(nodes: number, pods: number, kinds: number, more: Partial<Pod['
   const pending = Array.from({ length: pods }, (_, index) => podOf(index, kinds, more));
   const start = performance.now();
   for (const pod of pending) {
-    const decision = placer.decide(pendingOf(pod, signatures.of(pod)));
+    const defaultSpread = defaultSpreadFor(pod, 'system', owners);
+    const decision = placer.decide(pendingOf(pod, signatures.of(pod, { defaultSpread })));
     if (decision.do !== 'place') throw new Error(`pod not placed: ${decision.do}`);
   }
   return pods / ((performance.now() - start) / 1000);
@@ -254,6 +263,24 @@ export const benchmarks: readonly Benchmark[] = [
           2000,
         ),
       );
+    },
+  },
+  {
+    names: ['scheduler.decided-5000-spread-default', 'scheduler.decided-5000-spread-default-mixed'],
+    async run() {
+      const owners = new SpreadOwners();
+      owners.putService({ metadata: { name: 'web', namespace: 'default' }, spec: { selector: { app: 'web' } } });
+      return [
+        rate(
+          'scheduler.decided-5000-spread-default',
+          repeat(() => decided(5000, 50_000, 1, {}, owners)),
+          20_000,
+        ),
+        rate(
+          'scheduler.decided-5000-spread-default-mixed',
+          repeat(() => decided(5000, 20_000, 50, {}, owners)),
+        ),
+      ];
     },
   },
   {

@@ -3,13 +3,22 @@ import { test } from 'node:test';
 import type { Pod } from '#api/core/pod.ts';
 import { reservationAnnotation } from '#api/tutti-scheduling/reservation.ts';
 import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
+import { defaultSpreadFor } from './default-spread.ts';
 import { decideGang } from './gangs/decide-gang.ts';
 import { NodeTable } from './node-table.ts';
 import { profileOf } from './profile.ts';
 import { Signatures } from './signature.ts';
 import { roomAskedFor } from './reservations/room.ts';
+import { SpreadOwners } from './spread-owners.ts';
 import { Random } from './testing/random.ts';
-import { boundTo, podOf, randomLabels, randomNode, randomPodSpec } from './testing/random-cluster.ts';
+import {
+  boundTo,
+  podOf,
+  randomDefaultSpread,
+  randomLabels,
+  randomNode,
+  randomPodSpec,
+} from './testing/random-cluster.ts';
 import { ReferenceScheduler, type Outcome } from './testing/reference-scheduler.ts';
 
 /** More seeds for a longer look: `TUTTI_SEEDS=10000 node --test src/scheduler/batch.test.ts`. */
@@ -35,9 +44,16 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
     ignorePreferredTermsOfExistingPods: random.chance(5),
   };
   const scoring = packs ? ({ type: 'MostAllocated' } as const) : undefined;
-  const profile = profileOf({ interPodAffinity, ...(scoring === undefined ? {} : { scoring }) });
+  const defaultSpread = random.pick([[], 'system', 'system', randomDefaultSpread(random)] as const);
+  const profile = profileOf({ interPodAffinity, defaultSpread, ...(scoring === undefined ? {} : { scoring }) });
   const placer = new BatchPlacer(table, [profile]);
-  const reference = new ReferenceScheduler(seed, { packs, ...interPodAffinity });
+  const reference = new ReferenceScheduler(seed, { packs, defaultSpread, ...interPodAffinity });
+  const owners = new SpreadOwners();
+  const sign = (each: Pod) =>
+    signatures.of(each, {
+      labelsRead: table.affine.labelsRead,
+      defaultSpread: defaultSpreadFor(each, profile.defaultSpread, owners),
+    });
   const addNode = (name: string) => {
     const node = randomNode(random, name);
     table.setNode(node);
@@ -45,11 +61,32 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
   };
   const nodeCount = 1 + random.below(12);
   for (let index = 0; index < nodeCount; index++) addNode(`node-${index}`);
-  const workloads = Array.from({ length: 1 + random.below(5) }, () => ({
+  const workloads = Array.from({ length: 1 + random.below(5) }, (_, index) => ({
     spec: randomPodSpec(random),
     labels: randomLabels(random),
     namespace: random.pick(['default', 'default', 'other']),
+    owner: random.chance(2) ? `set-${index}` : undefined,
   }));
+  const newPod = ({ spec, labels, namespace, owner }: (typeof workloads)[number]) =>
+    podOf(spec, undefined, labels, namespace, owner);
+  for (const { owner, namespace, labels } of workloads) {
+    if (owner === undefined || random.chance(4)) continue;
+    const selector = { matchLabels: { app: labels['app'] ?? '' } };
+    owners.putController('ReplicaSet', { metadata: { name: owner, namespace }, spec: { selector } });
+    reference.controllers.set(owner, selector.matchLabels);
+  }
+  const addService = () => {
+    const namespace = random.pick(['default', 'other']);
+    const selector = random.pick<Record<string, string>>([
+      { app: 'a' },
+      { app: 'b' },
+      { version: '1' },
+      { app: 'c', version: '2' },
+    ]);
+    owners.putService({ metadata: { name: `service-${reference.services.length}`, namespace }, spec: { selector } });
+    reference.services.push({ namespace, selector });
+  };
+  if (random.chance(2)) addService();
   const labelNamespace = (name: string) => {
     const labels: Record<string, string> = random.chance(3) ? {} : { team: random.pick(['red', 'blue']) };
     table.setNamespace(name, labels);
@@ -76,6 +113,7 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
       nominations.nodeWent(name);
       for (const [uid, { nodeName }] of reference.nominated) if (nodeName === name) reference.nominated.delete(uid);
     }
+    if (random.chance(40)) addService();
     if (random.chance(20)) labelNamespace(random.pick(['default', 'other']));
     if (random.chance(15)) budgetOf(random.pick(['a', 'b']));
     if (random.chance(5) && placed.length > 0) {
@@ -112,7 +150,7 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
       const annotations = { [reservationAnnotation]: uid };
       const pod = { ...plain, metadata: { ...plain.metadata, annotations } };
       const expected = reference.decideInto(pod, uid);
-      const decision = placer.decide(pendingOf(pod, signatures.of(pod, table.affine)));
+      const decision = placer.decide(pendingOf(pod, sign(pod)));
       assert.deepEqual(outcomeOf(decision), expected, `seed ${seed}, step ${step}, claim`);
       if (decision.do === 'place') placed.push({ pod, nodeName: decision.nodeName });
       seen.add(`claim: ${decision.do}`);
@@ -123,10 +161,9 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
       const kinds = [random.pick(workloads), random.pick(workloads)];
       const mine = Array.from({ length: size }, () => random.pick(kinds));
       const again = waiting.splice(0, random.below(1 + Math.min(2, waiting.length)));
-      const gang = [...mine.map(({ spec, labels, namespace }) => podOf(spec, undefined, labels, namespace)), ...again];
+      const gang = [...mine.map(newPod), ...again];
       const needed = 1 + random.below(gang.length);
       const expected = reference.decideGang(gang, needed);
-      const sign = (each: Pod) => signatures.of(each, table.affine);
       const pendings = gang.map((each) => pendingOf(each, sign(each)));
       const decided = decideGang(placer, table, pendings, needed, sign);
       const decisions = decided.do === 'refuse' ? [] : decided.decisions.filter((each) => each.do !== 'refuse');
@@ -141,9 +178,9 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
     const workload = random.pick(workloads);
     const retried =
       waiting.length > 0 && random.chance(3) ? waiting.splice(random.below(waiting.length), 1)[0] : undefined;
-    const pod = retried ?? podOf(workload.spec, undefined, workload.labels, workload.namespace);
+    const pod = retried ?? newPod(workload);
     const expected = reference.decide(pod);
-    const signature = signatures.of(pod, table.affine);
+    const signature = sign(pod);
     const decision = placer.decide(pendingOf(pod, signature));
     const where = `seed ${seed}, step ${step}`;
     assert.deepEqual(outcomeOf(decision), expected, where);

@@ -36,7 +36,10 @@ export interface Demand {
   readonly tolerations: readonly Toleration[];
   readonly hostPorts: readonly HostPort[];
   readonly images: readonly string[];
+  /** Its own constraints, or those that pods without any get. */
   readonly spread: readonly TopologySpreadConstraint[];
+  /** Whose defaults these are, if it has none of its own. */
+  readonly spreadDefaults: 'system' | 'list' | undefined;
   readonly affinity: readonly PodAffinityTerm[];
   readonly antiAffinity: readonly PodAffinityTerm[];
   readonly preferredAffinity: readonly WeightedPodAffinityTerm[];
@@ -61,6 +64,13 @@ export const defaultSchedulerName = 'default-scheduler';
 export interface Circumstances extends Partial<Pick<Demand, 'service' | 'template' | 'volumes'>> {
   /** Keys of labels that pods with a place read in others; undefined if none of them minds others. */
   readonly labelsRead?: ReadonlySet<string> | undefined;
+  /** Constraints for a pod that names none, with the selector of those that it is to be spread among. */
+  readonly defaultSpread?: DefaultSpread | undefined;
+}
+
+export interface DefaultSpread {
+  readonly of: 'system' | 'list';
+  readonly constraints: readonly TopologySpreadConstraint[];
 }
 
 /** What tells pods of one workload apart. */
@@ -128,7 +138,7 @@ export function demandOf(pod: Pod, circumstances: Circumstances = {}): Demand {
     tolerations: spec.tolerations ?? [],
     hostPorts: hostPortsOf(spec),
     images: [...(spec.initContainers ?? []), ...(spec.containers ?? [])].flatMap(({ image }) => image ?? []),
-    spread: spec.topologySpreadConstraints ?? [],
+    ...spreadOf(pod, circumstances),
     affinity: spec.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [],
     antiAffinity: spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [],
     preferredAffinity: spec.affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
@@ -158,7 +168,7 @@ export function demandKey(pod: Pod, circumstances: Circumstances = {}): string {
     affinity?.podAffinity,
     affinity?.podAntiAffinity,
     spec.tolerations,
-    spec.topologySpreadConstraints,
+    spreadOf(pod, circumstances),
     spec.overhead,
     spec.resources?.requests,
     spec.hostNetwork,
@@ -172,14 +182,6 @@ export function demandKey(pod: Pod, circumstances: Circumstances = {}): string {
 }
 
 const nobody = { namespace: undefined, labels: undefined };
-
-/** What of a pod's namespace and labels decides on its place: what its own selectors read and those of others. */
-function identityOf(pod: Pod, { labelsRead }: Circumstances): Pick<Demand, 'namespace' | 'labels'> {
-  if (labelsRead === undefined && !needsLabels(pod)) return nobody;
-  const { namespace = '', labels = {} } = pod.metadata ?? {};
-  const own = ownKeysOf(pod.spec ?? {}, pod.spec?.topologySpreadConstraints ?? []);
-  return { namespace, labels: pickLabels(labels, new Set([...own, ...(labelsRead ?? [])])) };
-}
 
 function containerKey(container: Container): unknown {
   return [
@@ -205,14 +207,32 @@ function resizing(pod: Pod): unknown {
   return different.map(({ name, resources, allocatedResources }) => [name, resources?.requests, allocatedResources]);
 }
 
-/** True if the pod's place depends on other pods' labels, so that its own belong to its demands. */
-function needsLabels(pod: Pod): boolean {
-  const { affinity, topologySpreadConstraints } = pod.spec ?? {};
-  return (
-    affinity?.podAffinity !== undefined ||
-    affinity?.podAntiAffinity !== undefined ||
-    (topologySpreadConstraints?.length ?? 0) > 0
+/** A pod that is pinned to a node has no use for preferences. */
+function spreadOf(pod: Pod, { defaultSpread }: Circumstances): Pick<Demand, 'spread' | 'spreadDefaults'> {
+  const own = pod.spec?.topologySpreadConstraints ?? [];
+  if (own.length > 0 || defaultSpread === undefined) return { spread: own, spreadDefaults: undefined };
+  const pinned = pinOf(pod) !== undefined;
+  const spread = defaultSpread.constraints.filter(
+    ({ whenUnsatisfiable }) => !pinned || whenUnsatisfiable === 'DoNotSchedule',
   );
+  return { spread, spreadDefaults: spread.length === 0 ? undefined : defaultSpread.of };
+}
+
+/** What of a pod's namespace and labels decides on its place: what its own selectors read and those of others. */
+function identityOf(pod: Pod, circumstances: Circumstances): Pick<Demand, 'namespace' | 'labels'> {
+  const { spread, spreadDefaults } = spreadOf(pod, circumstances);
+  const { labelsRead } = circumstances;
+  if (labelsRead === undefined && spread.length === 0 && !hasPodAffinity(pod)) return nobody;
+  const { namespace = '', labels = {} } = pod.metadata ?? {};
+  // Whether it is among those that it is spread from matters only where a domain may be full.
+  const counted = spread.filter((each) => spreadDefaults === undefined || each.whenUnsatisfiable === 'DoNotSchedule');
+  const own = ownKeysOf(pod.spec ?? {}, counted);
+  return { namespace, labels: pickLabels(labels, new Set([...own, ...(labelsRead ?? [])])) };
+}
+
+/** True if the pod's place depends on other pods' labels, so that its own belong to its demands. */
+function hasPodAffinity({ spec }: Pod): boolean {
+  return spec?.affinity?.podAffinity !== undefined || spec?.affinity?.podAntiAffinity !== undefined;
 }
 
 /**

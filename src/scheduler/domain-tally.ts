@@ -1,23 +1,41 @@
-import type { NodeTable, Occupant } from './node-table.ts';
+import { NodeTally } from './node-tally.ts';
+import { RowTally, type RowCount, type TallyOptions } from './row-tally.ts';
 
-export interface TallyOptions {
-  readonly table: NodeTable;
-  /** The label whose values are the domains. */
-  readonly topologyKey: string;
-  /** What an occupant counts for; 0 for not at all. */
-  readonly weightOf: (occupant: Occupant) => number;
-  /** Which nodes take part: only their domains, and only what runs on them, are counted. All with the label unless given. */
-  readonly includes?: (row: number) => boolean;
+/** Counts of occupants by topology domain. Domains are numbered from 0. */
+export interface Tally extends Disposable {
+  /**
+   * True if the number that `domainOf()` gives changes with what runs on the row: then it names nodes that are alike,
+   * not nodes that are together.
+   */
+  readonly followsUse: boolean;
+  /** The number of the row's domain, or -1 if its node lacks the label. A number keeps its meaning. */
+  domainOf(row: number): number;
+  count(domain: number): number;
+  /** With pods that are nominated to the domain but not there yet: they may stand in the way, and help nobody. */
+  countWithExpected(domain: number): number;
+  /** Of all domains together. */
+  readonly total: number;
+  /** Domains with at least one participating node. */
+  readonly size: number;
+  /** The lowest count of a domain with participating nodes; 0 if there is none. */
+  readonly lowest: number;
 }
 
-/**
- * Counts occupants per topology domain and follows the table: an occupant that comes or goes costs one addition, and
- * only a change of the nodes themselves makes everything be counted anew. Domains are numbered from 0; a number keeps
- * its meaning for the life of the tally.
- */
-export class DomainTally implements Disposable {
-  readonly #options: TallyOptions;
+export const hostnameKey = 'kubernetes.io/hostname';
+
+/** Where every node is a domain of its own, nodes with equal counts stand for one: there are few counts and many nodes. */
+export function tallyOf(options: TallyOptions): Tally {
+  const { table, topologyKey } = options;
+  const alone = topologyKey === hostnameKey && table.labels.isUnique(topologyKey);
+  return alone ? new NodeTally(options) : new DomainTally(options);
+}
+
+/** Counts occupants per value of a label. */
+export class DomainTally extends RowTally implements Tally {
+  readonly followsUse = false;
   readonly #ids = new Map<string, number>();
+  /** By row that takes part: its domain. */
+  readonly #domains = new Map<number, number>();
   #counts: number[] = [];
   /** What nominated pods count for: they are not there yet. */
   #expected: number[] = [];
@@ -25,51 +43,35 @@ export class DomainTally implements Disposable {
   #nodes: number[] = [];
   #total = 0;
   #size = 0;
-  #generation = -1;
   #lowest: number | undefined;
-  readonly #subscription: Disposable;
 
-  constructor(options: TallyOptions) {
-    this.#options = options;
-    this.#subscription = options.table.onOccupant((occupant, by) => this.#follow(occupant, by));
-  }
-
-  [Symbol.dispose](): void {
-    this.#subscription[Symbol.dispose]();
-  }
-
-  /** The number of the row's domain, or -1 if its node lacks the label. */
   domainOf(row: number): number {
-    const value = this.#options.table.labels.get(row, this.#options.topologyKey);
+    const value = this.options.table.labels.get(row, this.options.topologyKey);
     return value === undefined ? -1 : this.#id(value);
   }
 
   count(domain: number): number {
-    this.#refresh();
+    this.refresh();
     return this.#counts[domain] ?? 0;
   }
 
-  /** With pods that are nominated to the domain but not there yet: they may stand in the way, and help nobody. */
   countWithExpected(domain: number): number {
-    this.#refresh();
+    this.refresh();
     return (this.#counts[domain] ?? 0) + (this.#expected[domain] ?? 0);
   }
 
-  /** Of all domains together. */
   get total(): number {
-    this.#refresh();
+    this.refresh();
     return this.#total;
   }
 
-  /** Domains with at least one participating node. */
   get size(): number {
-    this.#refresh();
+    this.refresh();
     return this.#size;
   }
 
-  /** The lowest count of a domain with participating nodes; 0 if there is none. */
   get lowest(): number {
-    this.#refresh();
+    this.refresh();
     if (this.#lowest === undefined) {
       let lowest = Infinity;
       for (let id = 0; id < this.#nodes.length; id++) {
@@ -78,6 +80,31 @@ export class DomainTally implements Disposable {
       this.#lowest = lowest === Infinity ? 0 : lowest;
     }
     return this.#lowest;
+  }
+
+  protected override takePart(row: number, { count, expected }: RowCount, by: 1 | -1): void {
+    const domain = by === 1 ? this.domainOf(row) : (this.#domains.get(row) ?? 0);
+    if (by === 1) this.#domains.set(row, domain);
+    else this.#domains.delete(row);
+    this.#counts[domain] = (this.#counts[domain] ?? 0) + by * count;
+    this.#expected[domain] = (this.#expected[domain] ?? 0) + by * expected;
+    this.#total += by * count;
+    const nodes = (this.#nodes[domain] ?? 0) + by;
+    this.#nodes[domain] = nodes;
+    if (by === 1 && nodes === 1) this.#size++;
+    else if (by === -1 && nodes === 0) this.#size--;
+    this.#lowest = undefined;
+  }
+
+  protected override recount(row: number, before: RowCount, after: RowCount): void {
+    const domain = this.#domains.get(row) ?? 0;
+    const old = this.#counts[domain] ?? 0;
+    const by = after.count - before.count;
+    this.#counts[domain] = old + by;
+    this.#expected[domain] = (this.#expected[domain] ?? 0) + after.expected - before.expected;
+    this.#total += by;
+    // Only the last domain at the lowest count can raise it; any fall can lower it.
+    if (this.#lowest !== undefined && (by < 0 || old <= this.#lowest)) this.#lowest = undefined;
   }
 
   #id(value: string): number {
@@ -90,45 +117,6 @@ export class DomainTally implements Disposable {
       this.#nodes[id] = 0;
     }
     return id;
-  }
-
-  #follow(occupant: Occupant, by: 1 | -1): void {
-    if (this.#generation !== this.#options.table.nodeGeneration) return; // will be counted anew in any case
-    this.#add(occupant, by);
-  }
-
-  #add(occupant: Occupant, by: 1 | -1): void {
-    if (this.#options.includes?.(occupant.row) === false) return;
-    const domain = this.domainOf(occupant.row);
-    const weight = domain < 0 || occupant.state === 'reserved' ? 0 : this.#options.weightOf(occupant);
-    if (weight === 0) return;
-    if (occupant.state === 'nominated') {
-      this.#expected[domain] = (this.#expected[domain] ?? 0) + by * weight;
-      return;
-    }
-    const before = this.#counts[domain] ?? 0;
-    this.#counts[domain] = before + by * weight;
-    this.#total += by * weight;
-    // Only the last domain at the lowest count can raise it; any fall can lower it.
-    if (this.#lowest !== undefined && (by === -1 || before <= this.#lowest)) this.#lowest = undefined;
-  }
-
-  #refresh(): void {
-    const { table, includes } = this.#options;
-    if (this.#generation === table.nodeGeneration) return;
-    this.#generation = table.nodeGeneration;
-    this.#counts.fill(0);
-    this.#expected.fill(0);
-    this.#nodes.fill(0);
-    this.#total = 0;
-    this.#lowest = undefined;
-    for (let row = 0; row < table.rowEnd; row++) {
-      if (table.present[row] !== 1 || includes?.(row) === false) continue;
-      const domain = this.domainOf(row);
-      if (domain >= 0) this.#nodes[domain] = (this.#nodes[domain] ?? 0) + 1;
-    }
-    this.#size = this.#nodes.reduce((size, nodes) => (nodes > 0 ? size + 1 : size), 0);
-    for (const occupant of table.occupants()) if (occupant.counts) this.#add(occupant, 1);
   }
 }
 

@@ -49,11 +49,13 @@ interface NormalizedScore extends PreparedScore {
 }
 
 interface PreparedDomain {
+  readonly name: string;
   readonly weight: number;
   readonly state: DomainState;
 }
 
 interface Group {
+  readonly key: string;
   /** By domain plugin. */
   readonly domains: readonly number[];
   readonly heap: RowHeap;
@@ -86,6 +88,7 @@ export class Evaluation implements Disposable {
   readonly #domainPlugins: readonly DomainPlugin[];
   readonly #coupled: boolean;
   readonly #rawFollowsUse: boolean;
+  readonly #groupFollowsUse: boolean;
   readonly #tieBreak: Profile['tieBreak'];
   /** By row: `fits`, or what refused it first. */
   #refusedBy = new Uint8Array(0);
@@ -96,11 +99,16 @@ export class Evaluation implements Disposable {
   #order: RowOrder;
   #groups: Group[] = [];
   #groupIds = new Map<string, number>();
+  /** Numbers of groups that nobody is in. */
+  #freeGroups: number[] = [];
   #cursor = -1;
   /** Up to where it is known that no new signature with a place affects this one. */
   #arrivals: number;
   #epoch = -1;
   #fitting = 0;
+  #explained:
+    | { readonly at: number; readonly byGroup: ReadonlyMap<Group, Readonly<Record<string, number>>> }
+    | undefined;
 
   constructor(table: NodeTable, profile: Profile, signature: Signature) {
     this.signature = signature;
@@ -123,7 +131,8 @@ export class Evaluation implements Disposable {
     this.#rawFollowsUse = this.#normalized.some(({ plugin }) => plugin.reads === 'use');
     this.#domains = profile.domains
       .filter(({ plugin }) => plugin.concerns(signature, table))
-      .map(({ plugin, weight }) => ({ state: plugin.prepare(signature, table), weight }));
+      .map(({ plugin, weight }) => ({ name: plugin.name, state: plugin.prepare(signature, table), weight }));
+    this.#groupFollowsUse = this.#domains.some(({ state }) => state.followsUse === true);
     this.#domainPlugins = profile.domains.map(({ plugin }) => plugin);
     this.#coupled = this.#domainPlugins.some(
       (plugin) => plugin.concerns(signature, table) && plugin.mayRefuse?.(signature, table) !== false,
@@ -238,6 +247,8 @@ export class Evaluation implements Disposable {
     for (const score of this.#normalized) {
       scores[score.plugin.name] = (scores[score.plugin.name] ?? 0) + normalizedScore(score, row);
     }
+    const group = this.#groups[this.#groupOf[row] ?? 0];
+    if (group !== undefined && this.#domains.length > 0) Object.assign(scores, this.#bonusesByName().get(group));
     return scores;
   }
 
@@ -261,6 +272,7 @@ export class Evaluation implements Disposable {
     this.#order = this.#newOrder(size);
     this.#groups = [];
     this.#groupIds = new Map();
+    this.#freeGroups = [];
     this.#fitting = 0;
     for (const score of this.#normalized) score.scored = 0;
     this.#refusedBy.fill(noNode);
@@ -360,7 +372,7 @@ export class Evaluation implements Disposable {
   /** Filters and scores one changed row again and moves it in its heap. */
   #update(row: number, nodeChanged: boolean): void {
     const wasFitting = this.#refusedBy[row] === fits;
-    if (wasFitting && (nodeChanged || this.#rawFollowsUse)) {
+    if (wasFitting && (nodeChanged || this.#rawFollowsUse || this.#groupFollowsUse)) {
       this.#leave(row); // its group or raw scores may become others
       this.#judge(row, nodeChanged);
       if (this.#refusedBy[row] === fits) this.#enter(row);
@@ -386,7 +398,7 @@ export class Evaluation implements Disposable {
     if (nodeChanged) {
       this.#nodeRefusal[row] = this.#firstRefusal(view, 'node', this.#filters.length);
       this.#groupOf[row] = this.#domains.length === 0 ? 0 : -1;
-    }
+    } else if (this.#groupFollowsUse) this.#groupOf[row] = -1;
     const byNode = this.#nodeRefusal[row] ?? noNode;
     if (byNode === noNode) this.#setRaw(row, view, nodeChanged);
     const byUse = this.#firstRefusal(view, 'use', byNode === noNode ? this.#filters.length : byNode);
@@ -424,9 +436,10 @@ export class Evaluation implements Disposable {
     const key = domains.join();
     let id = this.#groupIds.get(key);
     if (id === undefined) {
-      id = this.#groups.length;
+      id = this.#freeGroups.pop() ?? this.#groups.length;
       this.#groupIds.set(key, id);
-      this.#groups.push({ domains, heap: new RowHeap(this.#order), histograms: this.#normalized.map(() => new Map()) });
+      const histograms = this.#normalized.map(() => new Map<number, number>());
+      this.#groups[id] = { key, domains, heap: new RowHeap(this.#order), histograms };
     }
     return id;
   }
@@ -446,6 +459,9 @@ export class Evaluation implements Disposable {
     if (group === undefined) return;
     this.#countRaw(group, row, -1);
     group.heap.remove(row);
+    if (!this.#groupFollowsUse || group.heap.size > 0) return;
+    this.#groupIds.delete(group.key);
+    this.#freeGroups.push(this.#groupOf[row] ?? 0);
   }
 
   #countRaw({ histograms }: Group, row: number, by: 1 | -1): void {
@@ -513,24 +529,48 @@ export class Evaluation implements Disposable {
   /** What the preferences of domains add to the score of each group's nodes. */
   #bonuses(groups: readonly Group[]): Float64Array {
     const bonuses = new Float64Array(groups.length);
-    for (const [index, { state, weight }] of this.#domains.entries()) {
-      const { preference } = state;
-      if (preference === undefined || weight === 0) continue;
-      const raws = new Float64Array(groups.length);
-      let [lowest, highest] = [Infinity, -Infinity];
-      for (let at = 0; at < groups.length; at++) {
-        const raw = preference.score(groups[at]?.domains[index] ?? 0);
-        raws[at] = raw;
-        if (raw < lowest) lowest = raw;
-        if (raw > highest) highest = raw;
-      }
-      for (let at = 0; at < groups.length; at++) {
-        const raw = raws[at] ?? Number.NaN;
-        if (Number.isNaN(raw)) continue;
-        bonuses[at] = (bonuses[at] ?? 0) + weight * preference.normalize(raw, lowest, highest);
-      }
-    }
+    for (let index = 0; index < this.#domains.length; index++) this.#addBonuses(groups, index, bonuses);
     return bonuses;
+  }
+
+  #addBonuses(groups: readonly Group[], index: number, bonuses: Float64Array): void {
+    const { state, weight } = this.#domains[index]!; // the caller's index
+    const { preference } = state;
+    if (preference === undefined || weight === 0) return;
+    preference.begin?.(
+      groups.map(({ domains }) => domains[index] ?? 0),
+      groups.map(({ heap }) => heap.size),
+    );
+    const raws = new Float64Array(groups.length);
+    let [lowest, highest] = [Infinity, -Infinity];
+    for (let at = 0; at < groups.length; at++) {
+      const raw = preference.score(groups[at]?.domains[index] ?? 0);
+      raws[at] = raw;
+      if (raw < lowest) lowest = raw;
+      if (raw > highest) highest = raw;
+    }
+    for (let at = 0; at < groups.length; at++) {
+      const raw = raws[at] ?? Number.NaN;
+      if (Number.isNaN(raw)) continue;
+      bonuses[at] = (bonuses[at] ?? 0) + weight * preference.normalize(raw, lowest, highest);
+    }
+  }
+
+  /** By group: what each domain plugin with a preference adds; made once for all rows that are explained. */
+  #bonusesByName(): ReadonlyMap<Group, Readonly<Record<string, number>>> {
+    const { end } = this.#table.log;
+    if (this.#explained?.at !== end) {
+      const groups = this.#admitted();
+      const byGroup = new Map<Group, Record<string, number>>(groups.map((group) => [group, {}]));
+      for (const [index, { name, state, weight }] of this.#domains.entries()) {
+        if (state.preference === undefined || weight === 0) continue;
+        const bonuses = new Float64Array(groups.length);
+        this.#addBonuses(groups, index, bonuses);
+        for (const [at, group] of groups.entries()) Object.assign(byGroup.get(group) ?? {}, { [name]: bonuses[at] });
+      }
+      this.#explained = { at: end, byGroup };
+    }
+    return this.#explained.byGroup;
   }
 
   #domainRefusals(row: number): readonly Refusal[] {

@@ -12,6 +12,10 @@ interface MutableColumn {
   ids: Map<string, number>;
   /** Rows that have the label. */
   present: number;
+  /** Number → rows that have that value. */
+  holders: number[];
+  /** Values that several rows have. */
+  shared: number;
 }
 
 /** Unused values a column may carry before it is numbered anew (autoscaled nodes bring ever new host names). */
@@ -23,7 +27,10 @@ export class LabelColumns {
   readonly #columns = new Map<string, MutableColumn>();
   readonly #renumbered: () => void;
 
-  /** `renumbered` is called when numbers of values change, and with them everything derived from them. */
+  /**
+   * `renumbered` is called when numbers of values change or values that were unique are so no more, and with that
+   * everything derived from them.
+   */
   constructor(size: number, renumbered: () => void) {
     this.#size = size;
     this.#renumbered = renumbered;
@@ -41,6 +48,11 @@ export class LabelColumns {
   /** Undefined if no node has the label. */
   column(key: string): LabelColumn | undefined {
     return this.#columns.get(key);
+  }
+
+  /** True if no two rows have the same value of the label. */
+  isUnique(key: string): boolean {
+    return (this.#columns.get(key)?.shared ?? 0) === 0;
   }
 
   get(row: number, key: string): string | undefined {
@@ -72,23 +84,43 @@ export class LabelColumns {
   #put(row: number, key: string, value: string): void {
     let column = this.#columns.get(key);
     if (column === undefined) {
-      column = { rows: new Int32Array(this.#size).fill(-1), values: [], ids: new Map(), present: 0 };
+      column = {
+        rows: new Int32Array(this.#size).fill(-1),
+        values: [],
+        ids: new Map(),
+        present: 0,
+        holders: [],
+        shared: 0,
+      };
       this.#columns.set(key, column);
     }
-    if (column.rows[row] === -1) column.present++;
+    const before = column.rows[row] ?? -1;
+    if (before === -1) column.present++;
+    else this.#hold(column, before, -1);
+    column.rows[row] = -1;
     let id = column.ids.get(value);
     if (id === undefined) {
       if (column.values.length > 2 * column.present + staleValuesMax) this.#renumber(column);
       id = column.values.length;
       column.values.push(value);
+      column.holders.push(0);
       column.ids.set(value, id);
     }
     column.rows[row] = id;
+    this.#hold(column, id, 1);
+  }
+
+  #hold(column: MutableColumn, id: number, by: 1 | -1): void {
+    const holders = (column.holders[id] ?? 0) + by;
+    column.holders[id] = holders;
+    if (by === -1 && holders === 1) column.shared--;
+    if (by === 1 && holders === 2 && column.shared++ === 0) this.#renumbered(); // values are unique no more
   }
 
   #clear(row: number, key: string): void {
     const column = this.#columns.get(key);
     if (column === undefined || column.rows[row] === -1) return;
+    this.#hold(column, column.rows[row] ?? 0, -1);
     column.rows[row] = -1;
     column.present--;
     if (column.present === 0) {
@@ -100,6 +132,7 @@ export class LabelColumns {
   #renumber(column: MutableColumn): void {
     const old = column.values;
     column.values = [];
+    column.holders = [];
     column.ids = new Map();
     for (let row = 0; row < column.rows.length; row++) {
       const id = column.rows[row] ?? -1;
@@ -109,9 +142,11 @@ export class LabelColumns {
       if (fresh === undefined) {
         fresh = column.values.length;
         column.values.push(value);
+        column.holders.push(0);
         column.ids.set(value, fresh);
       }
       column.rows[row] = fresh;
+      column.holders[fresh] = (column.holders[fresh] ?? 0) + 1;
     }
     this.#renumbered();
   }

@@ -125,7 +125,9 @@ export class NodeTable {
   readonly #freeRows: number[] = [];
   readonly #occupants: MutableOccupant[][] = [];
   readonly #byUid = new Map<string, MutableOccupant>();
+  readonly #byNamespace = new Map<string, Set<MutableOccupant>>();
   readonly #listeners = new Set<OccupantListener>();
+  readonly #listenersIn = new Map<string, Set<OccupantListener>>();
   /** Occupants that may lapse. */
   readonly #lapsing = new Set<MutableOccupant>();
   /** Pods with a node, by priority. */
@@ -192,13 +194,23 @@ export class NodeTable {
     return lowest;
   }
 
-  onOccupant(listener: OccupantListener): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  /** Tells of all occupants, or of those of one namespace. */
+  onOccupant(listener: OccupantListener, namespace?: string): Disposable {
+    let listeners = namespace === undefined ? this.#listeners : this.#listenersIn.get(namespace);
+    if (listeners === undefined) this.#listenersIn.set(namespace ?? '', (listeners = new Set()));
+    listeners.add(listener);
+    return {
+      [Symbol.dispose]: () => {
+        listeners.delete(listener);
+        if (listeners.size === 0 && namespace !== undefined && this.#listenersIn.get(namespace) === listeners)
+          this.#listenersIn.delete(namespace);
+      },
+    };
   }
 
-  occupants(): IterableIterator<Occupant> {
-    return this.#byUid.values();
+  /** All occupants, or those of one namespace. */
+  occupants(namespace?: string): Iterable<Occupant> {
+    return namespace === undefined ? this.#byUid.values() : (this.#byNamespace.get(namespace) ?? []);
   }
 
   /** Adds a node or takes over its new state. */
@@ -317,7 +329,7 @@ export class NodeTable {
     if (known?.counts !== true) return;
     known.counts = false;
     this.#account(known, -1);
-    for (const listener of this.#listeners) listener(known, -1);
+    this.#inform(known, -1);
   }
 
   resume(occupant: Occupant): void {
@@ -325,7 +337,7 @@ export class NodeTable {
     if (known?.counts !== false) return;
     known.counts = true;
     this.#account(known, 1);
-    for (const listener of this.#listeners) listener(known, 1);
+    this.#inform(known, 1);
   }
 
   /** Has a row looked at again; by those who wait, too, if it is eased. */
@@ -339,6 +351,9 @@ export class NodeTable {
     if (occupant === undefined) return;
     this.resume(occupant);
     this.#byUid.delete(uid);
+    const fellows = this.#byNamespace.get(occupant.namespace);
+    fellows?.delete(occupant);
+    if (fellows?.size === 0) this.#byNamespace.delete(occupant.namespace);
     this.#lapsing.delete(occupant);
     const { row } = occupant;
     const there = this.#occupants[row] ?? [];
@@ -433,6 +448,9 @@ export class NodeTable {
     occupant.slot = there.length;
     there.push(occupant);
     this.#byUid.set(occupant.uid, occupant);
+    let fellows = this.#byNamespace.get(occupant.namespace);
+    if (fellows === undefined) this.#byNamespace.set(occupant.namespace, (fellows = new Set()));
+    fellows.add(occupant);
     if (occupant.expiresAt !== Infinity) this.#lapsing.add(occupant);
     this.#account(occupant, 1);
     this.#tell(occupant, 1);
@@ -449,7 +467,13 @@ export class NodeTable {
 
   #tell(occupant: Occupant, by: 1 | -1): void {
     this.affine.count(occupant.signature, by);
+    this.#inform(occupant, by);
+  }
+
+  #inform(occupant: Occupant, by: 1 | -1): void {
     for (const listener of this.#listeners) listener(occupant, by);
+    const listeners = this.#listenersIn.get(occupant.namespace);
+    if (listeners !== undefined) for (const listener of listeners) listener(occupant, by);
   }
 
   #relabel(

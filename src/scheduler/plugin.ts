@@ -1,4 +1,5 @@
 import type { Pod } from '#api/core/pod.ts';
+import type { TopologySpreadConstraint } from '#api/core/types.generated.ts';
 import type { CallOptions, Client } from '#client/client.ts';
 import type { Demand } from './demand.ts';
 import type { NodeTable } from './node-table.ts';
@@ -95,6 +96,8 @@ export interface DomainPlugin<State extends DomainState = DomainState> {
 }
 
 export interface DomainState extends Disposable {
+  /** True if `domainOf()` answers by what runs on the node: then it is asked again whenever that changes. */
+  readonly followsUse?: boolean;
   /** A small number that names the node's domain; nodes with equal numbers get equal answers. -1: refused outright. */
   domainOf(node: NodeView): number;
   /** Whether the domain takes one more pod now. */
@@ -106,6 +109,8 @@ export interface DomainState extends Disposable {
 }
 
 export interface DomainPreference {
+  /** Told before a choice of the admitted domains, and of how many fitting nodes each has. */
+  begin?(domains: readonly number[], nodes: readonly number[]): void;
   /** A raw score of an admitted domain; NaN for one that gets no points at all. */
   score(domain: number): number;
   /** The raw score as 0…100, given the lowest and highest among the admitted domains. */
@@ -160,6 +165,8 @@ export interface Profile {
   readonly tieBreak: 'fewer-pods' | 'more-pods' | 'seed';
   /** True if pods of one service have a signature of their own: it is counted how many of them a node has. */
   readonly countsServices: boolean;
+  /** Spread constraints of pods that name none: Kubernetes' own, or these, which select nobody yet. */
+  readonly defaultSpread: 'system' | readonly TopologySpreadConstraint[];
   /** True if plugins look at the pods themselves: then all that they may look at belongs to the signature. */
   readonly readsPods: boolean;
   /** Calls `listener` whenever plugins may answer differently although no node has changed. */

@@ -118,6 +118,7 @@ export function profileOf(config: ProfileConfig = {}): Profile {
     ],
     tieBreak: plugins.tieBreak ?? tieBreaks[scoring.type],
     countsServices: scoring.type === 'Spread',
+    defaultSpread: defaultSpreadOf(config),
     readsPods: plugins.readsPods ?? false,
     ...(plugins.onChange === undefined ? {} : { onChange: plugins.onChange }),
     preempts: config.preempts ?? true,
@@ -126,6 +127,14 @@ export function profileOf(config: ProfileConfig = {}): Profile {
     permit: plugins.permit ?? [],
     bind: plugins.bind ?? conditionalBind,
   };
+}
+
+/** Strategies of Tutti's own rank nodes by themselves: spreading would pull against them unless it is asked for. */
+function defaultSpreadOf({ defaultSpread, scoring, weights, withoutFilters }: ProfileConfig): Profile['defaultSpread'] {
+  const name = podTopologySpread.name;
+  if (weights?.[name] === 0 && withoutFilters?.includes(name) === true) return [];
+  const isOwn = scoring?.type === 'BinPack' || scoring?.type === 'Spread' || scoring?.type === 'Random';
+  return defaultSpread ?? (isOwn ? [] : 'system');
 }
 
 function byLoadOf({ scoring = { type: 'LeastAllocated' }, weights, balancedResources }: ProfileConfig): ScorePlugin[] {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ReplicaSet } from '#api/apps/replica-set.ts';
 import { Namespace } from '#api/core/namespace.ts';
 import { Pod } from '#api/core/pod.ts';
 import { unavailable } from '#machinery/status-error.ts';
@@ -150,4 +151,30 @@ test('whom a namespaceSelector means follows the labels of namespaces, and pods 
   await label({ team: 'blue' });
   await until(async () => (await pod('web')).spec?.nodeName === 'n1');
   await until(async () => (await pod('fan')).spec?.nodeName === 'n1');
+});
+
+test('pods of a ReplicaSet are spread by default, although it is seen only after them', async (context) => {
+  const { addNode, pod, client, signal, scheduler } = await runningScheduler(context);
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'set', controller: true };
+  const labels = { app: 'web' };
+  const containers = [{ name: 'main', image: 'web', resources: { requests: { cpu: '10m' } } }];
+  for (const name of ['web-1', 'web-2', 'web-3', 'web-4']) {
+    const metadata = { name, namespace: 'default', labels, ownerReferences: [owner] };
+    await client.create(Pod, { metadata, spec: { containers } }, { signal });
+  }
+  await until(async () => (await pod('web-4')).status?.conditions?.[0]?.reason === 'Unschedulable');
+  const spec = {
+    replicas: 4,
+    selector: { matchLabels: labels },
+    template: { metadata: { labels }, spec: { containers } },
+  };
+  await client.create(ReplicaSet, { metadata: { name: 'web', namespace: 'default' }, spec }, { signal });
+  // By load alone all would go to the large node.
+  await addNode('large', '64');
+  await addNode('small', '1');
+  await until(async () => (await pod('web-4')).spec?.nodeName !== undefined);
+  const places = await Promise.all(['web-1', 'web-2', 'web-3', 'web-4'].map(async (name) => (await pod(name)).spec));
+  assert.deepEqual(new Set(places.map((each) => each?.nodeName)), new Set(['large', 'small']));
+  const why = scheduler.why({ namespace: 'default', name: 'web-4' });
+  assert.ok(Object.hasOwn(why?.nodes[0]?.scores ?? {}, 'PodTopologySpread'), JSON.stringify(why?.nodes));
 });

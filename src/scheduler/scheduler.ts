@@ -14,8 +14,9 @@ import type { Log } from '#lib/log.ts';
 import type { Metrics } from '#lib/metrics.ts';
 import { keyOf, type ObjectRef } from '#machinery/object.ts';
 import { hasReason } from '#machinery/status-error.ts';
-import { BatchPlacer, pendingOf, type Decision } from './batch.ts';
+import { BatchPlacer, pendingOf, type Decision, type PendingPod } from './batch.ts';
 import { Binder, type Placement } from './binder.ts';
+import { defaultSpreadFor, followSpreadOwners } from './default-spread.ts';
 import { defaultSchedulerName } from './demand.ts';
 import {
   DecisionMemory,
@@ -37,6 +38,7 @@ import type { Profile } from './plugin.ts';
 import { SchedulingQueue, type Queued } from './queue.ts';
 import { ReservationKeeper } from './reservations/reservation-keeper.ts';
 import { Signatures, type Signature } from './signature.ts';
+import { SpreadOwners } from './spread-owners.ts';
 import { followVolumes } from './volumes/follow-volumes.ts';
 import { VolumeBinder, VolumeBindingFailure } from './volumes/volume-binder.ts';
 import { Waker } from './waker.ts';
@@ -90,6 +92,9 @@ export class Scheduler implements WhySource {
   readonly #subscriptions: Disposable[] = [];
   /** What pods are signed with. */
   #labelsRead: ReadonlySet<string> | undefined;
+  /** Whom pods belong with that are spread by default, and which of its answers a pod was signed with. */
+  readonly #owners = new SpreadOwners();
+  readonly #signedAt = new WeakMap<PendingPod, number>();
   #notify: (() => void) | undefined;
 
   constructor(options: SchedulerOptions) {
@@ -146,6 +151,8 @@ export class Scheduler implements WhySource {
       informers.on(Workload, (event) => this.#onWorkload(event)),
       informers.on(Reservation, (event) => this.#reservations.follow(event)),
     );
+    const spreads = this.#profiles.some(({ defaultSpread }) => defaultSpread.length > 0);
+    if (spreads) this.#subscriptions.push(...followSpreadOwners(informers, this.#owners));
     for (const { schedulerName, onChange } of this.#profiles) {
       const subscription = onChange?.(() => this.#reconsider(schedulerName));
       if (subscription !== undefined) this.#subscriptions.push(subscription);
@@ -328,7 +335,7 @@ export class Scheduler implements WhySource {
     } else if (ends) {
       this.#forget(uid);
     } else if (this.#placer.profile(pod.spec?.schedulerName ?? defaultSchedulerName) !== undefined) {
-      const pending = pendingOf(pod, this.#sign(pod));
+      const pending = this.#pendingOf(pod);
       this.#placer.preemptor.nominations.follow(pod, pending.signature);
       this.#queue.put(pending);
     }
@@ -350,7 +357,21 @@ export class Scheduler implements WhySource {
 
   /** Labels belong to the demands of every pod as far as pods with a place look at them. */
   #sign(pod: Pod): Signature {
-    return this.#signatures.of(pod, this.#table.affine);
+    const { labelsRead } = this.#table.affine;
+    const defaults = this.#placer.profile(pod.spec?.schedulerName ?? defaultSchedulerName)?.defaultSpread ?? [];
+    return this.#signatures.of(pod, { labelsRead, defaultSpread: defaultSpreadFor(pod, defaults, this.#owners) });
+  }
+
+  #pendingOf(pod: Pod): PendingPod {
+    const pending = pendingOf(pod, this.#sign(pod));
+    this.#signedAt.set(pending, this.#owners.version);
+    return pending;
+  }
+
+  /** Signs a pod that was taken anew if Services or controllers have changed since: its turn may come before theirs. */
+  #refreshed(taken: Queued): Queued {
+    if (this.#signedAt.get(taken.pending) !== this.#owners.version) this.#queue.put(this.#pendingOf(taken.pending.pod));
+    return this.#queue.get(taken.uid) ?? taken;
   }
 
   /** Signs waiting pods anew whose claims stand otherwise, and all once the first pod is there that looks at labels which nobody looked at before. */
@@ -358,7 +379,7 @@ export class Scheduler implements WhySource {
     for (const uid of this.#table.volumes.takeChanged()) {
       const pod = this.#queue.get(uid)?.pending.pod;
       if (pod === undefined) continue;
-      const pending = pendingOf(pod, this.#sign(pod));
+      const pending = this.#pendingOf(pod);
       this.#placer.preemptor.nominations.follow(pod, pending.signature);
       this.#queue.put(pending);
     }
@@ -366,7 +387,7 @@ export class Scheduler implements WhySource {
     if (this.#labelsRead === labelsRead) return;
     this.#labelsRead = labelsRead;
     if (labelsRead === undefined) return;
-    for (const { pod } of this.#queue.waiting()) this.#queue.put(pendingOf(pod, this.#sign(pod)));
+    for (const { pod } of this.#queue.waiting()) this.#queue.put(this.#pendingOf(pod));
   }
 
   #forget(uid: string): void {
@@ -378,9 +399,9 @@ export class Scheduler implements WhySource {
   #decideSome(binder: Binder, evictor: Evictor, signal: AbortSignal): void {
     const count = Math.min(decisionsPerTurnMax, binder.room);
     for (let index = 0; index < count && evictor.room > 0; index++) {
-      const next = this.#queue.take();
-      if (next === undefined) return;
-      this.#decideOne(next, binder, evictor, signal);
+      const taken = this.#queue.take();
+      if (taken === undefined) return;
+      this.#decideOne(this.#refreshed(taken), binder, evictor, signal);
     }
   }
 

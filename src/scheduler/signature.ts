@@ -16,6 +16,9 @@ export interface Signature {
   readonly placed: Signature;
 }
 
+/** What the demands of a pod without a place depend on, beside the pod itself. */
+export type Surroundings = Pick<Circumstances, 'labelsRead' | 'defaultSpread'>;
+
 /** What plugins of a profile look at: see `Demand`. */
 export interface SignatureNeeds {
   readonly countsServices?: boolean;
@@ -41,18 +44,20 @@ export class Signatures {
     this.#needs = needs;
   }
 
-  of(pod: Pod, { labelsRead }: Pick<Circumstances, 'labelsRead'> = {}): Signature {
+  of(pod: Pod, { labelsRead, defaultSpread }: Surroundings = {}): Signature {
     const { countsServices, readsPods } = this.#needs(pod.spec?.schedulerName ?? defaultSchedulerName);
     const service = countsServices === true ? serviceOf(pod) : undefined;
     const template = readsPods === true ? templateOf(pod) : undefined;
-    const circumstances = { labelsRead, service, template, volumes: this.volumes.demandOf(pod) };
+    const circumstances = { labelsRead, defaultSpread, service, template, volumes: this.volumes.demandOf(pod) };
     const key = demandKey(pod, circumstances);
     const known = this.#byKey.get(key)?.deref();
     if (known !== undefined) return known;
     const id = this.#nextId++;
     const demand = demandOf(pod, circumstances);
     const signature =
-      labelsRead === undefined ? placedSignature(id, key, demand) : { id, key, demand, placed: this.of(pod) };
+      labelsRead === undefined && defaultSpread === undefined
+        ? placedSignature(id, key, demand)
+        : { id, key, demand, placed: this.of(pod) };
     this.#byKey.set(key, new WeakRef(signature));
     this.#swept.register(signature, key);
     return signature;

@@ -54,7 +54,7 @@ const readers: Readonly<Record<string, ReadArguments>> = {
 };
 
 /** Plugins that do not heed their arguments yet. */
-const unheeded = ['PodTopologySpread', 'DynamicResources'];
+const unheeded = ['DynamicResources'];
 
 /** Reads `pluginConfig` of a profile. `custom` are the operator's own plugins, whose arguments stand elsewhere. */
 export function readPluginConfig(

@@ -88,6 +88,7 @@ function tryAll(
     const known = equals !== undefined && refused.has(equals);
     const trial = known ? undefined : tryOne(placer, pending);
     if (trial !== undefined) trials.push(trial);
+    if (trial !== undefined && mayMakeRoom(trial)) refused.clear();
     if (trial !== undefined && trial.decision.do !== 'refuse') continue;
     if (trial?.decision.do === 'refuse') {
       failure ??= trial.decision.failure;
@@ -104,6 +105,12 @@ interface Trial {
   readonly decision: Decision;
   /** Where the pod was nominated before. */
   readonly nomination: Nomination | undefined;
+}
+
+/** True if others may have more room now: where the pod was nominated before, or where somebody leaves for it. */
+function mayMakeRoom({ decision, nomination }: Trial): boolean {
+  if (nomination !== undefined || decision.do === 'preempt') return true;
+  return decision.do === 'place' && decision.rescinded.length > 0;
 }
 
 function tryOne(placer: BatchPlacer, pending: PendingPod): Trial {

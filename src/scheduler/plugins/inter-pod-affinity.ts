@@ -1,7 +1,7 @@
 import type { PodAffinityTerm } from '#api/core/types.generated.ts';
 import type { AffineTerm } from '../affine-pods.ts';
 import type { Demand } from '../demand.ts';
-import { DomainTally, DomainTuples } from '../domain-tally.ts';
+import { DomainTuples, tallyOf, type Tally } from '../domain-tally.ts';
 import type { NodeTable, Occupant } from '../node-table.ts';
 import type { NodeView } from '../node-view.ts';
 import { scoreMax, type DomainPlugin, type DomainPreference, type DomainState, type Refusal } from '../plugin.ts';
@@ -64,20 +64,21 @@ function relevantTerms(
 }
 
 interface Preference {
-  readonly tally: DomainTally;
+  readonly tally: Tally;
   /** Negative to keep away. */
   readonly weight: number;
 }
 
 class Affinity implements DomainState {
+  readonly followsUse: boolean;
   readonly preference: DomainPreference | undefined;
   /** Domains must have a matching pod. */
-  readonly #wanted: readonly DomainTally[];
+  readonly #wanted: readonly Tally[];
   /** Domains must have none: by the pod's own terms, and by those of others. */
-  readonly #unwanted: readonly DomainTally[];
-  readonly #hostile: readonly DomainTally[];
+  readonly #unwanted: readonly Tally[];
+  readonly #hostile: readonly Tally[];
   readonly #preferences: readonly Preference[];
-  readonly #all: readonly DomainTally[];
+  readonly #all: readonly Tally[];
   readonly #tuples = new DomainTuples();
   /** True if the pod would satisfy its own affinity: the first of its kind may go anywhere. */
   readonly #mayBeFirst: boolean;
@@ -88,10 +89,10 @@ class Affinity implements DomainState {
     others: readonly AffineTerm[],
     { hardPodAffinityWeight }: InterPodAffinityArgs,
   ) {
-    const tallyOf = (term: PodAffinityTerm) => {
+    const countsOf = (term: PodAffinityTerm) => {
       const matches = termMatcher(term, demand, table.namespaces);
       const weightOf = ({ namespace, labels }: Occupant) => (matches(namespace, labels) ? 1 : 0);
-      return new DomainTally({ table, topologyKey: term.topologyKey, weightOf });
+      return tallyOf({ table, topologyKey: term.topologyKey, weightOf });
     };
     // Upstream counts only pods that match all terms at once.
     const wanted = demand.affinity.map((term) => termMatcher(term, demand, table.namespaces));
@@ -99,17 +100,17 @@ class Affinity implements DomainState {
       wanted.every((matches) => matches(namespace, labels));
     this.#wanted = demand.affinity.map(({ topologyKey }) => {
       const weightOf = ({ namespace, labels }: Occupant) => (matchesAll(namespace, labels) ? 1 : 0);
-      return new DomainTally({ table, topologyKey, weightOf });
+      return tallyOf({ table, topologyKey, weightOf });
     });
     this.#mayBeFirst = matchesAll(demand.namespace ?? '', demand.labels ?? {});
-    this.#unwanted = demand.antiAffinity.map(tallyOf);
+    this.#unwanted = demand.antiAffinity.map(countsOf);
     const away = others.filter(({ kind }) => kind === 'away');
     this.#hostile = talliesOf(away, table, () => 1);
     this.#preferences = [
-      ...demand.preferredAffinity.map(({ weight, podAffinityTerm }) => ({ weight, tally: tallyOf(podAffinityTerm) })),
+      ...demand.preferredAffinity.map(({ weight, podAffinityTerm }) => ({ weight, tally: countsOf(podAffinityTerm) })),
       ...demand.preferredAntiAffinity.map(({ weight, podAffinityTerm }) => ({
         weight: -weight,
-        tally: tallyOf(podAffinityTerm),
+        tally: countsOf(podAffinityTerm),
       })),
       ...talliesOf(
         others.filter(({ kind }) => kind !== 'away'),
@@ -118,6 +119,7 @@ class Affinity implements DomainState {
       ).map((tally) => ({ weight: 1, tally })),
     ];
     this.#all = [...this.#wanted, ...this.#unwanted, ...this.#hostile, ...this.#preferences.map(({ tally }) => tally)];
+    this.followsUse = this.#all.some(({ followsUse }) => followsUse);
     this.preference = this.#preferences.length === 0 ? undefined : this.#preferenceOf();
   }
 
@@ -179,10 +181,10 @@ function talliesOf(
   terms: readonly AffineTerm[],
   table: NodeTable,
   weightOf: (term: AffineTerm) => number,
-): readonly DomainTally[] {
+): readonly Tally[] {
   return [...Map.groupBy(terms, ({ topologyKey }) => topologyKey)].map(([topologyKey, sameKey]) => {
     const weights = new Map<Signature, number>();
     for (const term of sameKey) weights.set(term.signature, (weights.get(term.signature) ?? 0) + weightOf(term));
-    return new DomainTally({ table, topologyKey, weightOf: ({ signature }) => weights.get(signature) ?? 0 });
+    return tallyOf({ table, topologyKey, weightOf: ({ signature }) => weights.get(signature) ?? 0 });
   });
 }

@@ -1,8 +1,9 @@
 import type { TopologySpreadConstraint } from '#api/core/types.generated.ts';
 import type { Demand } from '../demand.ts';
-import { DomainTally, DomainTuples } from '../domain-tally.ts';
+import { DomainTuples, hostnameKey, tallyOf, type Tally } from '../domain-tally.ts';
 import { matchAnyTerm, matchLabels } from '../node-selector.ts';
-import type { NodeTable } from '../node-table.ts';
+import { NodeTally } from '../node-tally.ts';
+import type { NodeTable, Occupant } from '../node-table.ts';
 import { NodeView } from '../node-view.ts';
 import { scoreMax, type DomainPlugin, type DomainPreference, type DomainState, type Refusal } from '../plugin.ts';
 import { spreadSelector } from '../pod-selector.ts';
@@ -19,6 +20,7 @@ const name = 'PodTopologySpread';
 export const podTopologySpread: DomainPlugin = {
   name,
   concerns: ({ demand }) => demand.spread.length > 0,
+  mayRefuse: ({ demand }) => demand.spread.some(isHard),
   prepare: (signature, table) => new Spread(signature, table),
 };
 
@@ -28,34 +30,40 @@ interface Constraint {
   readonly hard: boolean;
   /** 1 if the pod itself is one of those that are counted. */
   readonly self: 0 | 1;
-  readonly tally: DomainTally;
+  readonly topologyKey: string;
+  readonly tally: Tally;
 }
 
 class Spread implements DomainState {
+  readonly followsUse: boolean;
   readonly preference: DomainPreference | undefined;
   readonly #constraints: readonly Constraint[];
   readonly #tuples = new DomainTuples();
+  /** Kubernetes' own default constraints prefer among nodes by the keys that these have. */
+  readonly #lenient: boolean;
 
   constructor({ demand }: Signature, table: NodeTable) {
+    this.#lenient = demand.spreadDefaults === 'system';
     const hardKeys = demand.spread.filter(isHard).map(({ topologyKey }) => topologyKey);
     const softKeys = demand.spread.filter((each) => !isHard(each)).map(({ topologyKey }) => topologyKey);
     this.#constraints = demand.spread.map((constraint) => {
+      const { topologyKey, maxSkew, minDomains = 1 } = constraint;
       const hard = isHard(constraint);
       const selector = spreadSelector(constraint, demand.labels ?? {});
-      return {
-        maxSkew: constraint.maxSkew,
-        minDomains: constraint.minDomains ?? 1,
-        hard,
-        self: selector.matches(demand.labels) ? 1 : 0,
-        tally: new DomainTally({
-          table,
-          topologyKey: constraint.topologyKey,
-          weightOf: ({ namespace, labels, terminating }) =>
-            !terminating && namespace === demand.namespace && selector.matches(labels) ? 1 : 0,
-          includes: participants(table, demand, constraint, hard ? hardKeys : softKeys),
-        }),
+      const options = {
+        table,
+        topologyKey,
+        namespace: demand.namespace ?? '',
+        weightOf: ({ namespace, labels, terminating }: Occupant) =>
+          !terminating && namespace === demand.namespace && selector.matches(labels) ? 1 : 0,
+        includes: participants(table, demand, constraint, hard ? hardKeys : this.#lenient ? [] : softKeys),
       };
+      const self = selector.matches(demand.labels) ? 1 : 0;
+      // A preference among nodes counts what is on each, whatever their host names.
+      const tally = !hard && topologyKey === hostnameKey ? new NodeTally(options) : tallyOf(options);
+      return { topologyKey, maxSkew, minDomains, hard, self, tally };
     });
+    this.followsUse = this.#constraints.some(({ tally }) => tally.followsUse);
     this.preference = softKeys.length === 0 ? undefined : this.#preferenceOf();
   }
 
@@ -84,16 +92,34 @@ class Spread implements DomainState {
     return [{ plugin: name, reason, curable: true }];
   }
 
+  /** Upstream's weight of a constraint grows with the number of its domains among the nodes that fit. */
   #preferenceOf(): DomainPreference {
     const soft = this.#constraints.flatMap((constraint, index) => (constraint.hard ? [] : [{ ...constraint, index }]));
+    const weights = soft.map(() => 0);
+    const isLeftOut = (domains: readonly number[]) =>
+      !this.#lenient && soft.some(({ index }) => (domains[index] ?? -1) < 0);
     return {
+      begin: (ids, nodes) => {
+        const seen = soft.map(() => new Set<number>());
+        let count = 0;
+        for (const [at, id] of ids.entries()) {
+          const domains = this.#tuples.at(id);
+          if (isLeftOut(domains)) continue;
+          count += nodes[at] ?? 0;
+          for (const [place, { index }] of soft.entries()) seen[place]?.add(domains[index] ?? -1);
+        }
+        for (const [place, { topologyKey }] of soft.entries()) {
+          const size = topologyKey === hostnameKey ? count : (seen[place]?.size ?? 0);
+          weights[place] = Math.log(size + 2);
+        }
+      },
       score: (id) => {
         const domains = this.#tuples.at(id);
+        if (isLeftOut(domains)) return Number.NaN; // such nodes get no points
         let score = 0;
-        for (const { index, tally, maxSkew } of soft) {
+        for (const [place, { index, tally, maxSkew }] of soft.entries()) {
           const domain = domains[index] ?? -1;
-          if (domain < 0) return Number.NaN; // such nodes get no points
-          score += tally.count(domain) * Math.log(tally.size + 2) + (maxSkew - 1);
+          if (domain >= 0) score += tally.count(domain) * (weights[place] ?? 0) + (maxSkew - 1);
         }
         return Math.round(score);
       },

@@ -14,6 +14,7 @@ export function withoutFilter(plugin: DomainPlugin): DomainPlugin {
       const state = plugin.prepare(signature, table);
       const { preference } = state;
       return {
+        followsUse: state.followsUse === true,
         domainOf(node) {
           const domain = state.domainOf(node);
           return domain === -1 ? nowhere : domain;
@@ -24,6 +25,7 @@ export function withoutFilter(plugin: DomainPlugin): DomainPlugin {
           ? {}
           : {
               preference: {
+                begin: (domains, nodes) => preference.begin?.(domains, nodes),
                 score: (domain) => (domain === nowhere ? Number.NaN : preference.score(domain)),
                 normalize: (raw, lowest, highest) => preference.normalize(raw, lowest, highest),
               },

@@ -19,7 +19,8 @@ export function randomNode(random: Random, name: string): Node {
     metadata: {
       name,
       labels: {
-        'kubernetes.io/hostname': name,
+        // Host names are of one node each, but nothing ensures that.
+        ...(random.chance(30) ? {} : { 'kubernetes.io/hostname': random.chance(20) ? 'node-0' : name }),
         ...(random.chance(8) ? {} : { 'topology.kubernetes.io/zone': random.pick(['a', 'b', 'c']) }),
         ...(random.chance(2) ? { disk: random.pick(['ssd', 'hdd']) } : {}),
         ...(random.chance(2) ? { size: String(random.below(5)) } : {}),
@@ -116,6 +117,12 @@ function randomSpread(random: Random): TopologySpreadConstraint {
   };
 }
 
+/** As a profile has them: whom they count is known of each pod. */
+export function randomDefaultSpread(random: Random): readonly TopologySpreadConstraint[] {
+  const { labelSelector: _, matchLabelKeys: __, ...constraint } = randomSpread(random);
+  return [constraint];
+}
+
 function randomPodAffinity(random: Random): Pick<Affinity, 'podAffinity' | 'podAntiAffinity'> {
   const term = (): PodAffinityTerm => ({
     topologyKey: random.pick(topologyKeys),
@@ -161,8 +168,16 @@ export function podOf(
   name = `pod-${serial}`,
   labels?: Readonly<Record<string, string>>,
   namespace = 'default',
+  owner?: string,
 ): Pod {
-  const metadata = { name, namespace, uid: `uid-${serial++}`, ...(labels === undefined ? {} : { labels }) };
+  const controlled = { apiVersion: 'apps/v1', kind: 'ReplicaSet', uid: `uid of ${owner}`, controller: true };
+  const metadata = {
+    name,
+    namespace,
+    uid: `uid-${serial++}`,
+    ...(labels === undefined ? {} : { labels }),
+    ...(owner === undefined ? {} : { ownerReferences: [{ ...controlled, name: owner }] }),
+  };
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec };
 }
 

@@ -28,6 +28,9 @@ export class ReferenceScheduler {
   readonly budgets = new Map<string, { matchLabels: Labels; allowed: number }>();
   /** Labels of namespaces. */
   readonly namespaces = new Map<string, Labels>();
+  readonly services: { readonly namespace: string; readonly selector: Labels }[] = [];
+  /** Selectors of controllers, by name. */
+  readonly controllers = new Map<string, Labels>();
   readonly #seed: number;
   readonly #options: ReferenceOptions;
   /** Reservations that do not count. */
@@ -249,6 +252,8 @@ export class ReferenceScheduler {
     const other = new ReferenceScheduler(this.#seed, { ...this.#options, withheld });
     for (const [uid, reservation] of this.reservations) other.reservations.set(uid, reservation);
     for (const [name, labels] of this.namespaces) other.namespaces.set(name, labels);
+    other.services.push(...this.services);
+    for (const [name, selector] of this.controllers) other.controllers.set(name, selector);
     for (const [name, node] of this.nodes) other.nodes.set(name, node);
     for (const [uid, resident] of this.pods) if (!absent.has(resident)) other.pods.set(uid, resident);
     for (const [uid, resident] of this.nominated) other.nominated.set(uid, resident);
@@ -307,10 +312,10 @@ export class ReferenceScheduler {
     const mostAffinity = Math.max(0, ...affinities.values());
     const near = new Map(fitting.map((node) => [node, this.#preferredNear(pod, node)]));
     const [nearest, farthest] = [Math.max(...near.values()), Math.min(...near.values())];
-    const crowds = new Map(fitting.map((node) => [node, this.#crowd(pod, node)]));
-    const known = [...crowds.values()].filter((crowd) => crowd !== undefined);
+    const crowds = this.#crowds(pod, fitting);
+    const known = [...crowds.values()];
     const [most, least] = [Math.max(...known), Math.min(...known)];
-    const soft = (pod.spec.topologySpreadConstraints ?? []).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
+    const soft = this.#spreadOf(pod).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
     return new Map(
       fitting.map((node) => {
         const crowd = crowds.get(node);
@@ -327,9 +332,7 @@ export class ReferenceScheduler {
 
   /** Hard spread constraints. */
   #spreads(pod: Pod, node: Node): boolean {
-    const hard = (pod.spec.topologySpreadConstraints ?? []).filter(
-      (each) => each.whenUnsatisfiable === 'DoNotSchedule',
-    );
+    const hard = this.#spreadOf(pod).filter((each) => each.whenUnsatisfiable === 'DoNotSchedule');
     return hard.every((constraint) => {
       if (labelOf(node, constraint.topologyKey) === undefined) return false;
       const counts = this.#countsOf(pod, constraint, hard);
@@ -362,19 +365,54 @@ export class ReferenceScheduler {
     return counts;
   }
 
-  /** Soft spread constraints: the lower the better; undefined where a key is missing. */
-  #crowd(pod: Pod, node: Node): number | undefined {
-    const soft = (pod.spec.topologySpreadConstraints ?? []).filter(
-      (each) => each.whenUnsatisfiable !== 'DoNotSchedule',
+  /** Soft spread constraints: the lower the better; nothing for nodes where a key is missing that must be there. */
+  #crowds(pod: Pod, fitting: readonly Node[]): ReadonlyMap<Node, number> {
+    const soft = this.#spreadOf(pod).filter((each) => each.whenUnsatisfiable !== 'DoNotSchedule');
+    const isLenient = this.#isSpreadBySystem(pod);
+    const hasAll = (node: Node) => soft.every(({ topologyKey }) => labelOf(node, topologyKey) !== undefined);
+    const scored = isLenient ? fitting : fitting.filter(hasAll);
+    return new Map(
+      scored.map((node) => {
+        let crowd = 0;
+        for (const constraint of soft) {
+          const { topologyKey, maxSkew } = constraint;
+          const domain = labelOf(node, topologyKey);
+          if (domain === undefined) continue;
+          const isHost = topologyKey === 'kubernetes.io/hostname';
+          const size = isHost ? scored.length : new Set(scored.map((each) => labelOf(each, topologyKey))).size;
+          const count = isHost
+            ? this.#staying(node).filter((other) => isCounted(constraint, pod, other)).length
+            : (this.#countsOf(pod, constraint, isLenient ? [] : soft).get(domain) ?? 0);
+          crowd += count * Math.log(size + 2) + (maxSkew - 1);
+        }
+        return [node, Math.round(crowd)];
+      }),
     );
-    let crowd = 0;
-    for (const constraint of soft) {
-      const domain = labelOf(node, constraint.topologyKey);
-      if (domain === undefined) return undefined;
-      const counts = this.#countsOf(pod, constraint, soft);
-      crowd += (counts.get(domain) ?? 0) * Math.log(counts.size + 2) + (constraint.maxSkew - 1);
-    }
-    return Math.round(crowd);
+  }
+
+  #isSpreadBySystem(pod: Pod): boolean {
+    return (pod.spec.topologySpreadConstraints ?? []).length === 0 && this.#options.defaultSpread === 'system';
+  }
+
+  /** The pod's constraints, or else the default ones among the pods of its Services and of its controller. */
+  #spreadOf(pod: Pod): readonly TopologySpreadConstraint[] {
+    const own = pod.spec.topologySpreadConstraints ?? [];
+    const { defaultSpread = [] } = this.#options;
+    if (own.length > 0) return own;
+    const mine = this.services.filter(
+      ({ namespace, selector }) => namespace === namespaceOf(pod) && carries(selector, pod.metadata?.labels),
+    );
+    const owner = pod.metadata?.ownerReferences?.find(({ controller }) => controller === true)?.name;
+    const matchLabels = Object.assign({}, ...mine.map(({ selector }) => selector), this.controllers.get(owner ?? ''));
+    if (Object.keys(matchLabels).length === 0) return [];
+    const system = [
+      { topologyKey: 'kubernetes.io/hostname', maxSkew: 3, whenUnsatisfiable: 'ScheduleAnyway' },
+      { topologyKey: 'topology.kubernetes.io/zone', maxSkew: 5, whenUnsatisfiable: 'ScheduleAnyway' },
+    ];
+    return (defaultSpread === 'system' ? system : defaultSpread).map((constraint) => ({
+      ...constraint,
+      labelSelector: { matchLabels },
+    }));
   }
 
   /** Required affinity and anti-affinity, the pod's own and that of pods that are there. */
@@ -517,6 +555,8 @@ export interface ReferenceOptions {
   /** As the arguments of InterPodAffinity; upstream's defaults unless given. */
   readonly hardPodAffinityWeight?: number;
   readonly ignorePreferredTermsOfExistingPods?: boolean;
+  /** As the arguments of PodTopologySpread; none unless given. */
+  readonly defaultSpread?: 'system' | readonly TopologySpreadConstraint[];
 }
 
 type Labels = Readonly<Record<string, string>>;

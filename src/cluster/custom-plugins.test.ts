@@ -213,6 +213,12 @@ const faults: readonly (readonly [string, string, RegExp, Record<string, unknown
     `async permit() { setTimeout(() => { throw new Error("late"); }); ${never} }`,
     /^plugin "p\d+": permit: its thread has died: late/,
   ],
+  [
+    'unreserve() never settles after that',
+    `async permit() { throw new Error("no way"); }, async unreserve() { ${never} }`,
+    /^plugin "p\d+": permit: Error: no way$/,
+    { waitTimeoutSeconds: 1 },
+  ],
   ['bind() throws', 'bind() { throw new Error("no"); }', /^plugin "p\d+": bind: Error: no$/],
   [
     'bind() never settles',

@@ -147,6 +147,16 @@ test('a plugin that is too slow over all nodes is named, and gets there in the e
   }
 });
 
+test('a plugin with a reason of its own for every node makes no message without end', async () => {
+  await using opened = await open('export default { filter: (pod, { name }) => `${name} is not the one` };');
+  const { table, decide } = placerOf(opened.profiles[0] ?? {});
+  for (let index = 0; index < 500; index++) table.setNode(node(`n${index}`));
+  const decision = decide(web());
+  const message = decision.do === 'refuse' ? decision.failure.message : '';
+  assert.match(message, /^0\/500 nodes are available: 1 n0 is not the one, .*480 plugin "Mine": other reasons\./);
+  assert.equal(message.match(/is not the one/g)?.length, 20);
+});
+
 /** The same plugin twice: in its thread, and in this one. */
 const threaded = `export default {
   reads: 'use',

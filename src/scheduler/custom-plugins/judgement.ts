@@ -28,6 +28,8 @@ export interface Judge {
 const nodesPerQuestionMax = 256;
 /** All nodes together may take that many times as long as one question. */
 const questionsLongMax = 2;
+/** Different reasons that are told to pods of one demand. */
+const reasonsMax = 20;
 /** Verdicts that are kept for one profile, of all demands. */
 const verdictsMax = 1 << 18;
 
@@ -69,6 +71,7 @@ export class Judgement {
   readonly #demand: Demand;
   readonly #table: NodeTable;
   readonly #known = new Map<number, Known>();
+  readonly #reasons = new Set<string>();
   /** Why it could not be asked, until it may be again. */
   #down: { readonly epoch: number; readonly verdict: Verdict } | undefined;
 
@@ -82,6 +85,7 @@ export class Judgement {
   /** Gives room back; what is asked for afterwards is found out anew. */
   forget(): void {
     this.#known.clear();
+    this.#reasons.clear();
   }
 
   /**
@@ -114,10 +118,18 @@ export class Judgement {
     const verdict = this.of(row);
     const { name: plugin, readsUse } = this.#judge;
     if (verdict.fits) return [];
-    if ('reason' in verdict) return [{ plugin, reason: verdict.reason, curable: readsUse }];
+    if ('reason' in verdict) return [{ plugin, reason: this.#bounded(verdict.reason), curable: readsUse }];
     const { failure } = verdict;
     const reason = failure.startsWith('plugin "') ? failure : `plugin "${plugin}": ${failure}`;
-    return [{ plugin, reason, curable: false }];
+    return [{ plugin, reason: this.#bounded(reason), curable: false }];
+  }
+
+  /** Reasons are counted over nodes: one for every node would make a message without end. */
+  #bounded(reason: string): string {
+    if (this.#reasons.has(reason)) return reason;
+    if (this.#reasons.size >= reasonsMax) return `plugin "${this.#judge.name}": other reasons`;
+    this.#reasons.add(reason);
+    return reason;
   }
 
   #current(row: number): Verdict | undefined {

@@ -16,6 +16,8 @@ import { batchRecords } from './validation-records/batch.ts';
 import { clusterRecords } from './validation-records/cluster.ts';
 import { containerRecords } from './validation-records/containers.ts';
 import { coreRecords } from './validation-records/core.ts';
+import { csiRecords } from './validation-records/csi.ts';
+import { definitionRecords } from './validation-records/definitions.ts';
 import { metadataRecords } from './validation-records/metadata.ts';
 import { networkingRecords } from './validation-records/networking.ts';
 import { podRecords, podUpdateRecords } from './validation-records/pods.ts';
@@ -39,6 +41,8 @@ const tables: readonly RecordTable[] = [
   ...rbacRecords,
   ...clusterRecords,
   ...admissionRecords,
+  ...definitionRecords,
+  ...csiRecords,
 ];
 
 let cluster: TestCluster;

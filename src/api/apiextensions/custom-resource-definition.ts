@@ -58,7 +58,7 @@ export const CustomResourceDefinition: Kind<CustomResourceDefinition> = {
     const isNew = object.metadata?.resourceVersion === undefined;
     const errors = specErrors(object.spec);
     return [
-      ...nameErrors(object),
+      ...(isNew ? nameErrors(object) : []),
       ...errors,
       ...(isNew && errors.length === 0 ? costErrors(object.spec, undefined) : []),
       ...statusErrors(object),

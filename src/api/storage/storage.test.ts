@@ -37,7 +37,11 @@ check('bad attachments of volumes are named', VolumeAttachment, attachment, [
   [{ spec: { attacher: null } }, 'spec.attacher Required', 'spec.attacher Invalid'],
   [{ spec: { nodeName: null } }, 'spec.nodeName Invalid'],
   [{ spec: { source: null } }, 'spec.source Required'],
-  [{ spec: { source: { persistentVolumeName: '' } } }, 'spec.source.persistentVolumeName Required'],
+  [
+    { spec: { source: { persistentVolumeName: '' } } },
+    'spec.source.persistentVolumeName Required',
+    'spec.source.persistentVolumeName Invalid',
+  ],
   [{ spec: { source: { persistentVolumeName: 'A' } } }, 'spec.source.persistentVolumeName Invalid'],
   [{ spec: { source: { inlineVolumeSpec: {} } } }, 'spec.source Forbidden'],
 ]);

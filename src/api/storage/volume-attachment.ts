@@ -4,7 +4,7 @@ import type { Kind } from '#machinery/kind.ts';
 import { dns1123SubdomainComplaints, rangeComplaint } from '#machinery/names.ts';
 import { definition } from '../definitions.ts';
 import { ageColumn, boolean, column, nameColumn } from '../rules/columns.ts';
-import { complain, immutable } from '../rules/fields.ts';
+import { complain, immutable, text } from '../rules/fields.ts';
 import { resetStatus } from '../rules/reset-status.ts';
 import { driverNameErrors } from './driver-name.ts';
 import type * as types from './types.generated.ts';
@@ -30,13 +30,19 @@ export const VolumeAttachment: Kind<VolumeAttachment> = {
   /** Source: kubernetes pkg/apis/storage/validation (ValidateVolumeAttachment). */
   validate({ spec, status }) {
     const { attacher, nodeName, source } = spec;
+    const name = source?.persistentVolumeName;
     return [
-      ...driverNameErrors('spec.attacher', attacher),
+      ...text('spec.attacher', attacher),
       ...sourceErrors('spec.source', source ?? {}),
       ...complain('spec.nodeName', nodeName ?? '', dns1123SubdomainComplaints(nodeName ?? '')),
       ...metadataErrors('status.attachmentMetadata', status?.attachmentMetadata),
       ...volumeErrors('status.attachError', status?.attachError),
       ...volumeErrors('status.detachError', status?.detachError),
+      // What v1 asks for beyond what upstream's older versions did.
+      ...driverNameErrors('spec.attacher', attacher).filter(({ type }) => type !== 'FieldValueRequired'),
+      ...(name === undefined
+        ? []
+        : complain('spec.source.persistentVolumeName', name, dns1123SubdomainComplaints(name))),
     ];
   },
   validateUpdate: ({ spec }, stored) => immutable('spec', spec, stored.spec),
@@ -55,9 +61,7 @@ function sourceErrors(field: string, source: types.VolumeAttachmentSource): Fiel
   const one = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName';
   if (inline === undefined && name === undefined) return [required(field, one)];
   if (inline !== undefined && name !== undefined) return [forbidden(field, one)];
-  if (name === undefined) return [];
-  if (name === '') return [required(`${field}.persistentVolumeName`, 'must specify non empty persistentVolumeName')];
-  return complain(`${field}.persistentVolumeName`, name, dns1123SubdomainComplaints(name));
+  return name === '' ? [required(`${field}.persistentVolumeName`, 'must specify non empty persistentVolumeName')] : [];
 }
 
 function metadataErrors(field: string, metadata: Readonly<Record<string, string>> | undefined): FieldError[] {

@@ -353,6 +353,27 @@ const policies: readonly RecordTable[] = [
         'spec.matchConditions: Too many: 65: must have at most 64 items',
       ),
       bad(
+        'validateMatchResources',
+        spec({ matchConstraints: { objectSelector: { matchExpressions: [{ key: 'a', operator: 'Is' }] } } }),
+        `spec.matchConstraints.objectSelector.matchExpressions[0].operator: Invalid value: "Is": ${words.notAnOperator}`,
+      ),
+      bad(
+        'validateMatchResources',
+        spec({ matchConstraints: { excludeResourceRules: [{ ...rule, resources: [] }] } }),
+        'spec.matchConstraints.excludeResourceRules[0].resources: Required value',
+      ),
+      bad(
+        'validateVariable',
+        spec({ variables: [{ name: ' ', expression: ' ' }] }),
+        'spec.variables[0].name: Required value: name is not specified',
+        'spec.variables[0].expression: Required value: expression is not specified',
+      ),
+      bad(
+        'validateVariable',
+        spec({ variables: [{ name: 'a-b', expression: 'true' }] }),
+        'spec.variables[0].name: Invalid value: "a-b": name is not a valid CEL identifier',
+      ),
+      bad(
         'validateValidation',
         validation({ expression: ' ' }),
         'spec.validations[0].expression: Required value: expression is not specified',

@@ -238,7 +238,8 @@ test('a scheduler plugin that cannot be used is named with its field, its file a
 
 test('a server schedules as its --scheduler-config says', async () => {
   const file = path.join(place, 'pack.yaml');
-  const packs = 'pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated}}}]';
+  const packs =
+    'pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated}}}, {name: PodTopologySpread, args: {defaultingType: List}}]';
   writeFileSync(
     file,
     `apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nleaderElection: {leaderElect: true}\nprofiles: [{${packs}}]\n`,

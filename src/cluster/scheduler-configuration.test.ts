@@ -55,6 +55,8 @@ test('profiles are served side by side: one spreads, one packs, one draws lots, 
     pluginConfig:
       - name: NodeResourcesFit
         args: {scoringStrategy: {type: MostAllocated, resources: [{name: cpu}]}}
+      - name: PodTopologySpread
+        args: {defaultingType: List} # as upstream's, default constraints would spread what is to be packed
   - schedulerName: lots
     pluginConfig:
       - name: NodeResourcesFit

@@ -8,6 +8,7 @@ import { hash32 } from './hash.ts';
 import { Interner } from './interner.ts';
 import { LabelColumns } from './label-columns.ts';
 import { NamespaceLabels } from './namespace-labels.ts';
+import { NodeImages } from './node-images.ts';
 import { PortUse } from './port-use.ts';
 import { amountOf, type Amounts } from './requests.ts';
 import { placedSignature, type Signature, type Signatures } from './signature.ts';
@@ -94,6 +95,7 @@ export class NodeTable {
   readonly ports = new PortUse();
   readonly taintLists = new TaintLists();
   readonly labels: LabelColumns;
+  readonly images: NodeImages;
   readonly namespaces = new NamespaceLabels();
   /** What pods with a place want of others. */
   readonly affine: AffinePods;
@@ -142,6 +144,7 @@ export class NodeTable {
     this.#signatures = signatures;
     this.#seed = options.seed ?? 0;
     this.labels = new LabelColumns(firstRows, () => this.epoch++);
+    this.images = new NodeImages(() => this.epoch++);
     this.affine = new AffinePods(this.namespaces, () => this.epoch++);
     this.volumes = signatures.volumes;
     this.volumes.attach(this);
@@ -233,10 +236,12 @@ export class NodeTable {
     this.unschedulable[row] = unschedulable;
     this.taintList[row] = taintList;
     differs = this.#setAllocatable(row, node.status?.allocatable ?? node.status?.capacity ?? {}) || differs;
-    if (!differs) return;
+    // Images make a node better or worse; they let nobody in.
+    const pulled = this.images.set(row, previous?.status?.images, node.status?.images);
+    if (!differs && !pulled) return;
     this.nodeGeneration++;
-    this.#raise(this.nodeVersion, row);
-    this.log.add(row, changed.node | changed.eased);
+    if (differs) this.#raise(this.nodeVersion, row);
+    this.log.add(row, differs ? changed.node | changed.eased : changed.node);
   }
 
   /** Takes a node out. Its pods keep counting on the row until they go, in case it comes back. */
@@ -246,6 +251,7 @@ export class NodeTable {
     this.present[row] = 0;
     this.#nodeCount--;
     this.labels.set(row, this.#nodes[row]?.metadata?.labels ?? noLabels, noLabels);
+    this.images.set(row, this.#nodes[row]?.status?.images);
     this.#nodes[row] = undefined;
     this.#setAllocatable(row, {});
     this.unschedulable[row] = 0;

@@ -3,6 +3,7 @@ import { conditionalBind } from './bind.ts';
 import { defaultSchedulerName } from './demand.ts';
 import type { DomainPlugin, FilterPlugin, Profile, ScorePlugin, Weighted } from './plugin.ts';
 import { binPackScore } from './plugins/bin-pack-score.ts';
+import { imageLocality } from './plugins/image-locality.ts';
 import { interPodAffinityWith, type InterPodAffinityArgs } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinityWith, nodeAffinityScoreWith } from './plugins/node-affinity.ts';
 import { nodePorts } from './plugins/node-ports.ts';
@@ -64,6 +65,7 @@ const defaultWeights: Readonly<Record<string, number>> = {
   NodeAffinity: 2,
   PodTopologySpread: 2,
   InterPodAffinity: 2,
+  ImageLocality: 1,
   Random: 1,
   Spread: 1,
 };
@@ -114,6 +116,7 @@ export function profileOf(config: ProfileConfig = {}): Profile {
       ...(restrictsVolumes ? [{ plugin: exclusiveClaims, weight: 0 }] : []),
       domain(podTopologySpread),
       domain(interPodAffinityWith(config.interPodAffinity)),
+      ...(prefersImages(config) ? [domain(imageLocality)] : []),
       ...(plugins.domains ?? []),
     ],
     tieBreak: plugins.tieBreak ?? tieBreaks[scoring.type],
@@ -133,8 +136,15 @@ export function profileOf(config: ProfileConfig = {}): Profile {
 function defaultSpreadOf({ defaultSpread, scoring, weights, withoutFilters }: ProfileConfig): Profile['defaultSpread'] {
   const name = podTopologySpread.name;
   if (weights?.[name] === 0 && withoutFilters?.includes(name) === true) return [];
-  const isOwn = scoring?.type === 'BinPack' || scoring?.type === 'Spread' || scoring?.type === 'Random';
-  return defaultSpread ?? (isOwn ? [] : 'system');
+  return defaultSpread ?? (isOwnStrategy(scoring) ? [] : 'system');
+}
+
+const isOwnStrategy = (scoring: ProfileConfig['scoring']) =>
+  scoring?.type === 'BinPack' || scoring?.type === 'Spread' || scoring?.type === 'Random';
+
+/** With strategies of Tutti's own only if it is asked for. */
+function prefersImages({ scoring, weights }: ProfileConfig): boolean {
+  return (weights?.[imageLocality.name] ?? (isOwnStrategy(scoring) ? 0 : 1)) > 0;
 }
 
 function byLoadOf({ scoring = { type: 'LeastAllocated' }, weights, balancedResources }: ProfileConfig): ScorePlugin[] {

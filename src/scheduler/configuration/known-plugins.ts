@@ -41,7 +41,7 @@ export const knownPlugins: Readonly<Record<string, KnownPlugin>> = {
   },
   DefaultPreemption: { points: ['postFilter'] },
   NodeResourcesBalancedAllocation: { points: ['preScore', 'score'], weight: 1 },
-  ImageLocality: { points: ['score'], weight: 1, missing: true },
+  ImageLocality: { points: ['score'], weight: 1 },
   DefaultBinder: { points: ['bind'] },
   GangScheduling: { points: ['preEnqueue', 'reserve', 'permit'], fixed: true },
   NodeDeclaredFeatures: { points: ['preFilter', 'filter'], missing: true },

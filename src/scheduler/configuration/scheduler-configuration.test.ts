@@ -365,6 +365,7 @@ const defaultWeights = {
   PodTopologySpread: 2,
   InterPodAffinity: 2,
   NodeResourcesBalancedAllocation: 1,
+  ImageLocality: 1,
 };
 const usual = { schedulerName: 'default-scheduler', weights: defaultWeights, withoutFilters: [], preempts: true };
 
@@ -454,7 +455,7 @@ const good: readonly (readonly [string, string, object])[] = [
     {
       scoring: { type: 'BinPack', resources: ['cpu', 'example.com/gpu'] },
       defaultSpread: [],
-      weights: { ...defaultWeights, NodeResourcesBalancedAllocation: 0 },
+      weights: { ...defaultWeights, NodeResourcesBalancedAllocation: 0, ImageLocality: 0 },
     },
   ],
   [
@@ -463,13 +464,17 @@ const good: readonly (readonly [string, string, object])[] = [
     {
       scoring: { type: 'Random', seed: 7 },
       defaultSpread: [],
-      weights: { ...defaultWeights, NodeResourcesBalancedAllocation: 0, Random: 1 },
+      weights: { ...defaultWeights, NodeResourcesBalancedAllocation: 0, ImageLocality: 0, Random: 1 },
     },
   ],
   [
     'Swarm’s spread, balanced as asked for',
     'profiles: [{plugins: {score: {enabled: [{name: NodeResourcesBalancedAllocation}, {name: NodeResourcesFit, weight: 4}]}}, pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: Spread}}}]}]',
-    { scoring: { type: 'Spread' }, defaultSpread: [], weights: { ...defaultWeights, NodeResourcesFit: 4, Spread: 4 } },
+    {
+      scoring: { type: 'Spread' },
+      defaultSpread: [],
+      weights: { ...defaultWeights, ImageLocality: 0, NodeResourcesFit: 4, Spread: 4 },
+    },
   ],
   [
     'resources of others',
@@ -530,12 +535,12 @@ test('a file without profiles is the default one, and back-off is what it says',
 
 test('what has no effect here is told', () => {
   const { warnings } = parse(
-    'leaderElection: {leaderElect: true}\nclientConnection: {}\nprofiles: [{plugins: {preScore: {disabled: [{name: "*"}]}, score: {enabled: [{name: ImageLocality}]}}}]',
+    'leaderElection: {leaderElect: true}\nclientConnection: {}\nprofiles: [{plugins: {preScore: {disabled: [{name: "*"}]}, score: {enabled: [{name: DynamicResources}]}}}]',
   );
   assert.deepEqual(warnings, [
     'leaderElection is ignored: Tutti elects its leaders itself',
     'clientConnection is ignored: the scheduler runs beside the API server',
-    'profiles[0].plugins.score.enabled[0]: Tutti has no ImageLocality yet, so it decides nothing',
+    'profiles[0].plugins.score.enabled[0]: Tutti has no DynamicResources yet, so it decides nothing',
     'profiles[0].plugins.preScore has no effect of its own: plugins are chosen at filter, postFilter, score, reserve, permit, bind',
   ]);
 });

@@ -124,9 +124,10 @@ function readProfile(
   const weights = new Map(score.map(({ name, weight }) => [name, weight]));
   const weightOf = (name: string) => weights.get(name) ?? 0;
   const strategy = args.scoring?.type ?? 'LeastAllocated';
-  // Strategies that are not upstream's come without balance, unless it is asked for by name.
+  // Strategies that are not upstream's come without balance and images, unless these are asked for by name.
   const isOwn = strategy === 'Random' || strategy === 'Spread' || strategy === 'BinPack';
-  const balanced = score.find(({ name, field }) => name === balance && (!isOwn || field !== undefined));
+  const askedFor = (plugin: string) =>
+    score.find(({ name, field }) => name === plugin && (!isOwn || field !== undefined))?.weight ?? 0;
   const config: ProfileConfig = {
     ...(schedulerName === undefined ? {} : { schedulerName }),
     // Neither do they want default constraints, which would spread or gather otherwise than they say.
@@ -134,7 +135,8 @@ function readProfile(
     ...args,
     weights: {
       ...Object.fromEntries(scorers.map((name) => [name, weightOf(name)])),
-      [balance]: balanced?.weight ?? 0,
+      NodeResourcesBalancedAllocation: askedFor('NodeResourcesBalancedAllocation'),
+      ImageLocality: askedFor('ImageLocality'),
       ...(strategy === 'Random' || strategy === 'Spread' ? { [strategy]: weightOf('NodeResourcesFit') } : {}),
     },
     withoutFilters: Object.entries(knownPlugins).flatMap(([name, { points, missing }]) =>
@@ -157,7 +159,6 @@ function readProfile(
 }
 
 const noPlugins: PluginSelection = { filter: [], postFilter: [], score: [], reserve: [], permit: [], bind: [] };
-const balance = 'NodeResourcesBalancedAllocation';
 const scorers = Object.entries(knownPlugins).flatMap(([name, { points, missing, weight }]) =>
   points.includes('score') && missing !== true && weight !== undefined ? [name] : [],
 );

@@ -35,8 +35,16 @@ export function randomNode(random: Random, name: string): Node {
         pods: random.pick(['3', '5', '110']),
         ...(random.chance(4) ? { 'example.com/gpu': random.pick(['1', '2']) } : {}),
       },
+      ...(random.chance(3) ? { images: randomImages(random) } : {}),
     },
   };
+}
+
+/** Of sizes below, within and above what counts. */
+function randomImages(random: Random): NonNullable<NonNullable<Node['status']>['images']> {
+  return ['web:1', 'registry:5000/db:latest', 'tools:latest']
+    .filter(() => random.chance(2))
+    .map((name) => ({ names: [name, `${name}@sha256:1`], sizeBytes: random.pick([1, 100, 700, 3000]) * 2 ** 20 }));
 }
 
 /** The spec of one random workload; pods of it differ in name only. */
@@ -76,7 +84,7 @@ export function randomPodSpec(random: Random): PodSpec {
     containers: [
       {
         name: 'main',
-        image: random.pick(['web:1', 'db:2']),
+        image: random.pick(['web:1', 'registry:5000/db', 'none:3']),
         resources: { requests },
         ...(random.chance(6)
           ? { ports: [{ containerPort: 80, hostPort: 80, ...(random.chance(2) ? { hostIP: '10.0.0.1' } : {}) }] }

@@ -325,9 +325,26 @@ export class ReferenceScheduler {
           nearest === farthest ? 0 : Math.trunc(100 * (((near.get(node) ?? 0) - farthest) / (nearest - farthest)));
         const taints = mostTaints === 0 ? 100 : 100 - Math.floor((100 * (taintCounts.get(node) ?? 0)) / mostTaints);
         const affinity = mostAffinity === 0 ? 0 : Math.floor((100 * (affinities.get(node) ?? 0)) / mostAffinity);
-        return [node, this.#load(pod, node) + 3 * taints + 2 * affinity + 2 * room + 2 * company];
+        return [
+          node,
+          this.#load(pod, node) + 3 * taints + 2 * affinity + 2 * room + 2 * company + this.#locality(pod, node),
+        ];
       }),
     );
+  }
+
+  /** How much of the pod's images the node has, in 100ths of what counts. */
+  #locality(pod: Pod, node: Node): number {
+    const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+    const sizeOn = (each: Node, image: string) =>
+      each.status?.images?.find(({ names = [] }) => names.includes(image))?.sizeBytes;
+    const bytes = sum(containers, ({ image = '' }) => {
+      const name = image.split('/').at(-1)?.includes(':') === true ? image : `${image}:latest`;
+      const holders = [...this.nodes.values()].filter((each) => sizeOn(each, name) !== undefined);
+      return Math.trunc((sizeOn(node, name) ?? 0) * (holders.length / this.nodes.size));
+    });
+    const [least, most] = [23 * 2 ** 20, 1000 * 2 ** 20 * containers.length];
+    return Math.floor((100 * (Math.min(most, Math.max(least, bytes)) - least)) / (most - least));
   }
 
   /** Hard spread constraints. */

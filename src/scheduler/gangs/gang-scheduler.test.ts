@@ -219,22 +219,33 @@ test('two gangs that fit one at a time go one after the other', async (context) 
 
 test('gangs of any shape get their turn and are never placed in part, 64 random clusters', async (context) => {
   for (let seed = 1; seed <= 64; seed++) {
-    await context.test(`seed ${seed}`, (inner) => takeTurns(inner, new Random(seed), { faults: false }));
+    await context.test(`seed ${seed}`, (inner) => takeTurns(inner, new Random(seed), { faults: false, filled: false }));
+  }
+});
+
+test('lesser pods leave for gangs, which are placed in whole once these are gone, 64 random clusters', async (context) => {
+  for (let seed = 1; seed <= 64; seed++) {
+    await context.test(`seed ${seed}`, (inner) => takeTurns(inner, new Random(seed), { faults: false, filled: true }));
   }
 });
 
 test('they get their turn also while bindings fail and schedulers crash, 64 random clusters', async (context) => {
   for (let seed = 1; seed <= 64; seed++) {
-    await context.test(`seed ${seed}`, (inner) => takeTurns(inner, new Random(seed), { faults: true }));
+    await context.test(`seed ${seed}`, (inner) => takeTurns(inner, new Random(seed), { faults: true, filled: true }));
   }
 });
 
 /**
  * Gangs of which each fits, and rarely all, are created pod by pod, and each is removed once it is placed. Without
- * faults none may ever be seen in part; with faults a part may be bound for a while, as binding cannot be undone.
+ * faults none may ever be seen in part; with faults a part may be bound for a while, as binding cannot be undone. A
+ * cluster that is filled is so with lesser pods, which take their time to leave.
  */
-async function takeTurns(context: TestContext, random: Random, { faults }: { faults: boolean }): Promise<void> {
-  const { addNode, addWorkload, addMember, bound, remove, clock, client, restart } = await setUp(context);
+async function takeTurns(
+  context: TestContext,
+  random: Random,
+  { faults, filled }: { readonly faults: boolean; readonly filled: boolean },
+): Promise<void> {
+  const { addNode, addPod, addWorkload, addMember, bound, remove, clock, client, restart } = await setUp(context);
   let faulty = faults;
   client.onRequest = (verb) => {
     if (faulty && (verb === 'bind' || verb === 'patch') && random.chance(5)) throw unavailable('for a moment');
@@ -248,10 +259,13 @@ async function takeTurns(context: TestContext, random: Random, { faults }: { fau
   });
   const members = gangs.flatMap((gang) => Array.from({ length: gang.pods }, (_, index) => ({ gang, index })));
   const shuffled = members.map((member) => ({ member, at: random.below(1 << 20) })).toSorted((a, b) => a.at - b.at);
+  for (let index = 0; filled && index < nodes * 3; index++) await addPod(`low-${index}`, '1', { priority: -1 });
+  await clock.advance(2_000);
   for (const { name, minCount } of gangs) await addWorkload(name, minCount);
   for (const { member } of shuffled) {
     const { name, cpu, priority } = member.gang;
-    await addMember(name, `${name}${member.index}`, `${cpu}`, { priority, preemptionPolicy: 'Never' });
+    const policy = filled ? { priority: 0 } : { priority, preemptionPolicy: 'Never' };
+    await addMember(name, `${name}${member.index}`, `${cpu}`, policy);
     if (faults && random.chance(8)) await clock.advance(random.below(2_000));
   }
   const left = new Set(gangs);
@@ -260,6 +274,10 @@ async function takeTurns(context: TestContext, random: Random, { faults }: { fau
     if (faults && random.chance(4)) await restart({ crash: true });
     if (round === 40) faulty = false;
     await clock.advance(2_000);
+    for (const { metadata } of client.all(Pod)) {
+      const leaves = metadata?.deletionTimestamp !== undefined && random.chance(3);
+      if (leaves) client.remove(Pod, { namespace: 'default', name: metadata.name ?? '' });
+    }
     for (const gang of left) {
       const placed = bound(gang.name);
       const inPart = placed.length > 0 && placed.length < gang.minCount;

@@ -271,25 +271,16 @@ export class GangScheduler {
 
   /** Time is over: the room that was being made is given back, and others may have it for a while. */
   #giveUp(gang: Gang): void {
-    const { queue, placer, reporter, clock } = this.#options;
+    const { queue, clock } = this.#options;
     const state = this.#stateOf(gang.key);
     this.#endDeadline(state);
     const waiting = [...gang.members.keys()].flatMap((uid) => queue.get(uid) ?? []);
     const held = waiting.filter(({ standing }) => standing === 'parked' || standing === 'held');
     const message = `the room that others were leaving for its gang did not come free within ${gangRoomMsMax / 1000} seconds and was given back`;
-    for (const { uid, pending } of held) {
-      const unnominated = placer.preemptor.nominations.get(uid) !== undefined;
-      placer.preemptor.nominations.delete(uid);
-      queue.hold(uid);
-      reporter.report(pending.pod, 'Unschedulable', message, { unnominated });
-    }
     if (held.length === 0) return;
-    this.#stall(
-      gang.key,
-      state,
-      held.map(({ pending }) => pending),
-      message,
-    );
+    const pods = held.map(({ pending }) => pending);
+    this.#hold(pods, message);
+    this.#stall(gang.key, state, pods, message);
     state.retryAt = clock.now() + gangYieldMs;
     this.#later(gang.key, state, gangYieldMs);
   }
@@ -304,10 +295,17 @@ export class GangScheduler {
     return placed;
   }
 
+  /** Has pods wait. Those who are told why wait for nothing that was promised to them: they hold no room any more. */
   #hold(pods: readonly PendingPod[], message?: string): readonly Decision[] {
-    for (const { pod } of pods) {
-      this.#options.queue.hold(pod.metadata?.uid ?? '');
-      if (message !== undefined) this.#options.reporter.report(pod, 'Unschedulable', message);
+    const { queue, reporter, placer } = this.#options;
+    const { nominations } = placer.preemptor;
+    for (const pending of pods) {
+      const uid = uidOf(pending);
+      queue.hold(uid);
+      if (message === undefined) continue;
+      const unnominated = nominations.get(uid) !== undefined;
+      nominations.delete(uid);
+      reporter.report(pending.pod, 'Unschedulable', message, { unnominated });
     }
     return [];
   }

@@ -19,7 +19,10 @@ import {
   randomNode,
   randomPodSpec,
 } from './testing/random-cluster.ts';
+import { beginStorage, changeStorage, randomVolumes, withVolumes } from './testing/random-storage.ts';
+import type { ReferenceStorage, StorageSink } from './testing/reference-storage.ts';
 import { ReferenceScheduler, type Outcome } from './testing/reference-scheduler.ts';
+import type { VolumeBook } from './volumes/volume-book.ts';
 
 /** More seeds for a longer look: `TUTTI_SEEDS=10000 node --test src/scheduler/batch.test.ts`. */
 const seeds = Number(process.env['TUTTI_SEEDS'] ?? 300);
@@ -30,7 +33,8 @@ for (const packs of [false, true]) {
     for (let seed = 1; seed <= seeds; seed++) compareWithReference(seed, packs, seen);
     const outcomes =
       'claim: place|claim: refuse|gang: make-room|gang: place|gang: refuse|place|preempt|refuse|reservation: ended|' +
-      'reservation: held|reservation: refused|reservation: rescinded|reservation: rescinded with victims|wait';
+      'reservation: held|reservation: refused|reservation: rescinded|reservation: rescinded with victims|' +
+      'volumes: given|volumes: refused|volumes: to be made|wait';
     assert.equal([...seen].toSorted().join('|'), outcomes, 'clusters are full enough');
   });
 }
@@ -66,9 +70,16 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
     labels: randomLabels(random),
     namespace: random.pick(['default', 'default', 'other']),
     owner: random.chance(2) ? `set-${index}` : undefined,
+    volumes: randomVolumes(random),
   }));
-  const newPod = ({ spec, labels, namespace, owner }: (typeof workloads)[number]) =>
-    podOf(spec, undefined, labels, namespace, owner);
+  const { storage } = reference;
+  const { volumes: book } = table;
+  const tell = (act: (sink: StorageSink) => void) => [book, storage].forEach(act);
+  beginStorage(random, tell);
+  const newPod = ({ spec, labels, namespace, owner, volumes }: (typeof workloads)[number], annotations = {}) => {
+    const plain = podOf(spec, undefined, labels, namespace, owner);
+    return withVolumes({ ...plain, metadata: { ...plain.metadata, annotations } }, volumes, tell);
+  };
   for (const { owner, namespace, labels } of workloads) {
     if (owner === undefined || random.chance(4)) continue;
     const selector = { matchLabels: { app: labels['app'] ?? '' } };
@@ -115,18 +126,22 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
     }
     if (random.chance(40)) addService();
     if (random.chance(20)) labelNamespace(random.pick(['default', 'other']));
+    if (random.chance(3)) changeStorage(random, storage, tell);
     if (random.chance(15)) budgetOf(random.pick(['a', 'b']));
     if (random.chance(5) && placed.length > 0) {
       const { pod } = placed.splice(random.below(placed.length), 1)[0] ?? assert.fail();
       budgets.seenEnding({ uid: pod.metadata?.uid ?? '', namespace: 'default' });
       table.removePod(pod.metadata?.uid ?? '');
+      book.removePod(pod.metadata?.uid ?? '');
       reference.pods.delete(pod.metadata?.uid ?? '');
+      storage.decided.delete(pod.metadata?.uid ?? '');
     }
     if (random.chance(4) && placed.length > 0) {
       const { pod, nodeName } = random.pick(placed);
       const startedAt = random.below(3) * 1000;
       const resident = reference.pods.get(pod.metadata?.uid ?? '') ?? assert.fail();
       resident.startedAt = startedAt;
+      storage.decided.delete(pod.metadata?.uid ?? '');
       table.setPod({ ...boundTo(pod, nodeName), status: { startTime: new Date(startedAt).toISOString() } });
     }
     const ended = placer.reservations.tend().untenable.map(({ held }) => held.uid);
@@ -145,10 +160,10 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
     }
     if (random.chance(6) && reference.reservations.size > 0) {
       const uid = random.pick([...reference.reservations.keys()]);
-      const { spec, labels } = random.pick(workloads);
-      const plain = podOf(spec, undefined, labels);
-      const annotations = { [reservationAnnotation]: uid };
-      const pod = { ...plain, metadata: { ...plain.metadata, annotations } };
+      const pod = newPod(
+        { ...random.pick(workloads), namespace: 'default', owner: undefined },
+        { [reservationAnnotation]: uid },
+      );
       const expected = reference.decideInto(pod, uid);
       const decision = placer.decide(pendingOf(pod, sign(pod)));
       assert.deepEqual(outcomeOf(decision), expected, `seed ${seed}, step ${step}, claim`);
@@ -161,7 +176,7 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
       const kinds = [random.pick(workloads), random.pick(workloads)];
       const mine = Array.from({ length: size }, () => random.pick(kinds));
       const again = waiting.splice(0, random.below(1 + Math.min(2, waiting.length)));
-      const gang = [...mine.map(newPod), ...again];
+      const gang = [...mine.map((each) => newPod(each)), ...again];
       const needed = 1 + random.below(gang.length);
       const expected = reference.decideGang(gang, needed);
       const pendings = gang.map((each) => pendingOf(each, sign(each)));
@@ -185,11 +200,16 @@ function compareWithReference(seed: number, packs: boolean, seen: Set<string>): 
     const where = `seed ${seed}, step ${step}`;
     assert.deepEqual(outcomeOf(decision), expected, where);
     seen.add(decision.do);
+    for (const { volume } of storage.decided.get(pod.metadata?.uid ?? '') ?? []) {
+      seen.add(volume === undefined ? 'volumes: to be made' : 'volumes: given');
+    }
+    if (decision.do === 'refuse' && isForVolumes(decision.failure)) seen.add('volumes: refused');
     if (expected.do === 'place' && expected.rescinded !== undefined) seen.add('reservation: rescinded');
     if (expected.do === 'preempt' && expected.rescinded !== undefined) seen.add('reservation: rescinded with victims');
     if (decision.do === 'place') placed.push({ pod, nodeName: decision.nodeName });
     else waiting.push(pod);
     if (decision.do === 'refuse') checkFailure(decision.failure, reference.nodes.size, where);
+    for (const each of placed) checkVolumes(each.pod, book, storage, where);
   }
 }
 
@@ -218,6 +238,20 @@ function reserveSome(
   placer.reservations.hold({ ...named, room, heldAt, expiresAt: Infinity });
   reference.reservations.set(uid, { nodeName, priority, heldAt, amounts, ports });
   return true;
+}
+
+/** Every pod has been given the same volumes. */
+function checkVolumes(pod: Pod, book: VolumeBook, storage: ReferenceStorage, where: string): void {
+  const { uid = '' } = pod.metadata ?? {};
+  const { bindings = [], provisions = [] } = book.planOf(uid) ?? {};
+  const given = [...bindings, ...provisions.map((claim) => ({ claim, volume: undefined }))];
+  const expected = (storage.decided.get(uid) ?? []).map(({ claim, volume }) => ({ claim, volume }));
+  const byClaim = (a: { claim: string }, b: { claim: string }) => (a.claim < b.claim ? -1 : 1);
+  assert.deepEqual(given.toSorted(byClaim), expected.toSorted(byClaim), `${where}, volumes`);
+}
+
+function isForVolumes({ reasons }: { readonly reasons: ReadonlyMap<string, number> }): boolean {
+  return [...reasons.keys()].some((reason) => /[vV]olume|disk|free storage/.test(reason));
 }
 
 function outcomeOf(decision: Decision): Outcome {

@@ -287,6 +287,7 @@ export class NodeTable {
     const isThere = known !== undefined && known.state !== 'nominated' && this.#names[known.row] === nodeName;
     if (isThere && known.signature === signature) {
       known.state = 'bound';
+      this.volumes.release(uid);
       this.#setExpiry(known, Infinity);
       const terminating = known.doomed || pod.metadata?.deletionTimestamp !== undefined;
       this.#relabel(known, pod.metadata?.labels ?? noLabels, terminating, startOf(pod));

@@ -1,15 +1,10 @@
 import type { Node } from '#api/core/node.ts';
 import type { Pod } from '#api/core/pod.ts';
-import type {
-  NodeSelectorRequirement,
-  NodeSelectorTerm,
-  PodAffinityTerm,
-  Taint,
-  Toleration,
-  TopologySpreadConstraint,
-} from '#api/core/types.generated.ts';
+import type { PodAffinityTerm, Taint, Toleration, TopologySpreadConstraint } from '#api/core/types.generated.ts';
 import { hash32 } from '../hash.ts';
 import { amountOf } from '../requests.ts';
+import { labelOf, matches } from './reference-nodes.ts';
+import { ReferenceStorage } from './reference-storage.ts';
 
 /*
  * The definition of where a pod goes, written to be obviously right and with no regard to speed: it looks at every
@@ -31,6 +26,7 @@ export class ReferenceScheduler {
   readonly services: { readonly namespace: string; readonly selector: Labels }[] = [];
   /** Selectors of controllers, by name. */
   readonly controllers = new Map<string, Labels>();
+  readonly storage: ReferenceStorage;
   readonly #seed: number;
   readonly #options: ReferenceOptions;
   /** Reservations that do not count. */
@@ -40,6 +36,7 @@ export class ReferenceScheduler {
     this.withheld = options.withheld ?? new Set();
     this.#seed = seed;
     this.#options = options;
+    this.storage = options.storage ?? new ReferenceStorage();
   }
 
   /** Places the pod, or has others leave for it, or leaves it waiting. */
@@ -48,9 +45,15 @@ export class ReferenceScheduler {
     const named = this.nodes.get(this.nominated.get(uid)?.nodeName ?? '');
     const node = named !== undefined && this.fits(pod, named) ? named : this.#best(pod);
     if (node === undefined) return this.#displace(pod) ?? this.#preempt(pod);
-    this.nominated.delete(uid);
-    this.pods.set(uid, { pod, nodeName: nameOf(node) });
+    this.#place(pod, node);
     return { do: 'place', node: nameOf(node) };
+  }
+
+  #place(pod: Pod, node: Node, reservation?: string): void {
+    this.nominated.delete(uidOf(pod));
+    this.storage.decide(pod, node);
+    const place = { pod, nodeName: nameOf(node) };
+    this.pods.set(uidOf(pod), reservation === undefined ? place : { ...place, reservation });
   }
 
   /** Places the pod into a reservation of which enough is left, or refuses it. */
@@ -62,8 +65,7 @@ export class ReferenceScheduler {
     const ports = portsOf(pod).every(({ port }) => room.ports.includes(port));
     if (!enough || !ports || this.#left(reservation, 'pods') < 1) return { do: 'refuse' };
     if (!this.#without(new Set(), new Set([reservation])).fits(pod, node)) return { do: 'refuse' };
-    this.nominated.delete(uidOf(pod));
-    this.pods.set(uidOf(pod), { pod, nodeName: nameOf(node), reservation });
+    this.#place(pod, node, reservation);
     return { do: 'place', node: nameOf(node) };
   }
 
@@ -116,8 +118,7 @@ export class ReferenceScheduler {
     );
     if (best === undefined) return undefined;
     for (const uid of best.gone) this.reservations.delete(uid);
-    this.nominated.delete(uidOf(pod));
-    this.pods.set(uidOf(pod), { pod, nodeName: nameOf(best.node) });
+    this.#place(pod, best.node);
     return { do: 'place', node: nameOf(best.node), ...rescinding(best.gone) };
   }
 
@@ -150,6 +151,7 @@ export class ReferenceScheduler {
       pods: new Map([...this.pods].map(([uid, resident]) => [uid, { ...resident }])),
       nominated: new Map(this.nominated),
       reservations: new Map(this.reservations),
+      decided: new Map(this.storage.decided),
       budgets: new Map([...this.budgets].map(([name, budget]) => [name, { ...budget }])),
     };
     const shares = new Map(pods.map((pod) => [pod, this.#shareOf(pod)]));
@@ -164,13 +166,14 @@ export class ReferenceScheduler {
         outcomes: hopeful.map(({ pod, outcome }) => {
           if (outcome.do !== 'place') return { pod, outcome };
           this.pods.delete(uidOf(pod));
+          this.storage.decided.delete(uidOf(pod));
           this.nominated.set(uidOf(pod), { pod, nodeName: outcome.node });
           return { pod, outcome: { ...outcome, do: 'preempt', victims: [] } };
         }),
       };
     }
-    for (const key of ['pods', 'nominated', 'reservations', 'budgets'] as const) {
-      const map: Map<string, unknown> = this[key];
+    for (const key of ['pods', 'nominated', 'reservations', 'budgets', 'decided'] as const) {
+      const map: Map<string, unknown> = key === 'decided' ? this.storage.decided : this[key];
       map.clear();
       for (const [name, value] of before[key]) map.set(name, value);
     }
@@ -249,7 +252,7 @@ export class ReferenceScheduler {
 
   /** The cluster as it would be without some pods, and without what is left of some reservations. */
   #without(absent: ReadonlySet<Resident>, withheld: ReadonlySet<string>): ReferenceScheduler {
-    const other = new ReferenceScheduler(this.#seed, { ...this.#options, withheld });
+    const other = new ReferenceScheduler(this.#seed, { ...this.#options, storage: this.storage, withheld });
     for (const [uid, reservation] of this.reservations) other.reservations.set(uid, reservation);
     for (const [name, labels] of this.namespaces) other.namespaces.set(name, labels);
     other.services.push(...this.services);
@@ -295,6 +298,9 @@ export class ReferenceScheduler {
       const ports = this.reservations.get(uid)?.ports.filter((port) => !taken.some((each) => each.port === port));
       if (!this.withheld.has(uid) && portsOf(pod).some(({ port }) => ports?.includes(port) === true)) return false;
     }
+    const everywhere = [...this.pods.values()].map((resident) => resident.pod);
+    const coming = [...this.nodes.values()].flatMap((each) => this.#coming(each, pod));
+    if (!this.storage.fits(pod, node, here, [...everywhere, ...coming])) return false;
     if (!this.#spreads(pod, node) || !this.#isWelcome(pod, node)) return false;
     const slots = here.length + this.#reserved(node, 'pods') + 1;
     if (slots > Number(node.status?.allocatable?.['pods'] ?? 0)) return false;
@@ -566,6 +572,7 @@ export interface ReservedRoom {
 }
 
 export interface ReferenceOptions {
+  readonly storage?: ReferenceStorage;
   readonly packs?: boolean;
   /** Reservations that do not count. */
   readonly withheld?: ReadonlySet<string>;
@@ -630,7 +637,6 @@ function earliestOfHighest(victims: readonly Resident[]): number {
 const covered = ({ matchLabels }: { matchLabels: Labels }, pod: Pod) =>
   namespaceOf(pod) === 'default' && carries(matchLabels, pod.metadata?.labels);
 
-const labelOf = (node: Node, key: string) => node.metadata?.labels?.[key];
 const requiredTerms = (pod: Pod, kind: 'podAffinity' | 'podAntiAffinity') =>
   pod.spec.affinity?.[kind]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
 
@@ -715,18 +721,4 @@ function untoleratedPreferences(pod: Pod, node: Node): number {
 function preferredWeight(pod: Pod, node: Node): number {
   const terms = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
   return terms.reduce((total, { weight, preference }) => total + (matches(preference, node) ? weight : 0), 0);
-}
-
-function matches({ matchExpressions = [] }: NodeSelectorTerm, node: Node): boolean {
-  return matchExpressions.length > 0 && matchExpressions.every((requirement) => holds(requirement, node));
-}
-
-function holds({ key, operator, values = [] }: NodeSelectorRequirement, node: Node): boolean {
-  const value = node.metadata?.labels?.[key];
-  if (operator === 'Exists') return value !== undefined;
-  if (operator === 'DoesNotExist') return value === undefined;
-  if (operator === 'In') return value !== undefined && values.includes(value);
-  if (operator === 'NotIn') return value === undefined || !values.includes(value);
-  if (operator === 'Gt') return value !== undefined && Number(value) > Number(values[0]);
-  return value !== undefined && Number(value) < Number(values[0]);
 }

@@ -26,13 +26,6 @@ export interface VolumePlan {
   readonly provisions: readonly string[];
 }
 
-/** What was decided about one claim, for as long as a pod that was placed with it is on its way. */
-interface ClaimPlan {
-  readonly volume: string | undefined;
-  readonly nodeName: string;
-  readonly holders: Set<string>;
-}
-
 /**
  * What the scheduler knows of storage: claims, volumes, classes, drivers, who uses what, and what it has itself decided
  * and the API has yet to show: a volume that one pod was placed with is nobody else's from that moment.
@@ -60,8 +53,10 @@ export class VolumeBook {
   /** Claim → volumes that are kept for it. */
   readonly #keptFor = new Map<string, Set<string>>();
   readonly #plans = new Map<string, VolumePlan>();
-  readonly #claimPlans = new Map<string, ClaimPlan>();
-  readonly #taken = new Map<string, string>();
+  /** Claim → pods that were placed with something decided about it. */
+  readonly #holdersOf = new Map<string, Set<string>>();
+  /** Volume → pods that were placed with it given to a claim of theirs. */
+  readonly #taken = new Map<string, Set<string>>();
   /** Class → the most claims of one pod that may wait for its volumes. */
   readonly #claimsAtOnce = new Map<string, number>();
   readonly #changed = new Set<string>();
@@ -76,7 +71,7 @@ export class VolumeBook {
     this.#table = table;
     this.#view = new NodeView(table);
     table.onOccupant(({ uid }, by) => {
-      if (by === -1 && this.#plans.has(uid) && table.occupant(uid) === undefined) this.#release(uid);
+      if (by === -1 && this.#plans.has(uid) && table.occupant(uid) === undefined) this.release(uid);
     });
   }
 
@@ -130,24 +125,30 @@ export class VolumeBook {
     return this.#usersOf.get(claim) ?? nobody;
   }
 
-  /** Volumes that are kept for a claim, or were given to it here. */
+  /** Volumes that were given to a claim here, and then those that are kept for it, by name. */
   *keptFor(claim: string): Iterable<PersistentVolume> {
-    const planned = this.#claimPlans.get(claim)?.volume;
-    const names = [...(planned === undefined ? [] : [planned]), ...(this.#keptFor.get(claim) ?? [])];
-    for (const name of names) {
+    for (const name of [...this.#givenTo(claim), ...[...(this.#keptFor.get(claim) ?? [])].toSorted()]) {
       const volume = this.volumes.get(name);
       if (volume !== undefined) yield volume;
     }
   }
 
-  /** The node for which a volume was decided here to be made. */
-  plannedNodeOf(claim: string): string | undefined {
-    const plan = this.#claimPlans.get(claim);
-    return plan?.volume === undefined ? plan?.nodeName : undefined;
+  isGivenTo(claim: string, volume: string): boolean {
+    return this.#givenTo(claim).includes(volume);
   }
 
-  isGivenTo(claim: string, volume: string): boolean {
-    return this.#taken.get(volume) === claim;
+  #givenTo(claim: string): readonly string[] {
+    const plans = [...(this.#holdersOf.get(claim) ?? [])].map((uid) => this.#plans.get(uid));
+    return plans.flatMap((plan) => plan?.bindings.find((binding) => binding.claim === claim)?.volume ?? []);
+  }
+
+  /** The node for which a volume was decided here to be made. */
+  plannedNodeOf(claim: string): string | undefined {
+    for (const uid of this.#holdersOf.get(claim) ?? []) {
+      const plan = this.#plans.get(uid);
+      if (plan?.provisions.includes(claim) === true) return plan.nodeName;
+    }
+    return undefined;
   }
 
   /** True if a volume may be on a node already although no pod there uses it. */
@@ -334,10 +335,8 @@ export class VolumeBook {
       const volume = match.volumes[index];
       if (volume === undefined) provisions.push(key);
       else bindings.push({ claim: key, volume });
-      let plan = this.#claimPlans.get(key);
-      if (plan === undefined) this.#claimPlans.set(key, (plan = { volume, nodeName: view.name, holders: new Set() }));
-      plan.holders.add(uid);
-      if (volume !== undefined) this.#taken.set(volume, key);
+      put(this.#holdersOf, key, uid);
+      if (volume !== undefined) put(this.#taken, volume, uid);
     }
     this.#plans.set(uid, { nodeName: view.name, bindings, provisions });
     for (const { volume } of bindings) this.#pool(volume);
@@ -349,19 +348,18 @@ export class VolumeBook {
     return this.#plans.get(uid);
   }
 
-  #release(uid: string): void {
+  /** What was decided about the pod's claims counts no more: it was brought about, or will not be. */
+  release(uid: string): void {
     const plan = this.#plans.get(uid);
+    if (plan === undefined) return;
     this.#plans.delete(uid);
-    const claims = [...(plan?.bindings.map(({ claim }) => claim) ?? []), ...(plan?.provisions ?? [])];
-    for (const claim of claims) {
-      const decided = this.#claimPlans.get(claim);
-      decided?.holders.delete(uid);
-      if (decided === undefined || decided.holders.size > 0) continue;
-      this.#claimPlans.delete(claim);
-      if (decided.volume !== undefined) {
-        this.#taken.delete(decided.volume);
-        this.#pool(decided.volume);
-      }
+    for (const { claim, volume } of plan.bindings) {
+      drop(this.#holdersOf, claim, uid);
+      drop(this.#taken, volume, uid);
+      this.#pool(volume);
+    }
+    for (const claim of plan.provisions) drop(this.#holdersOf, claim, uid);
+    for (const claim of [...plan.bindings.map((binding) => binding.claim), ...plan.provisions]) {
       this.#claimChanged(claim);
     }
   }
@@ -444,10 +442,11 @@ export class VolumeBook {
 
   #volumeChanged(name: string): void {
     const kept = claimKeyOf(this.volumes.get(name));
-    const taken = this.#taken.get(name);
     const claims = new Set(this.#claimsOf.get(name));
     if (kept !== undefined) claims.add(kept);
-    if (taken !== undefined) claims.add(taken);
+    for (const uid of this.#taken.get(name) ?? []) {
+      for (const { claim } of this.#plans.get(uid)?.bindings ?? []) claims.add(claim);
+    }
     for (const claim of claims) this.#claimChanged(claim);
     for (const listener of this.#listeners) listener();
   }

@@ -300,7 +300,7 @@ test('a refusal is told in the words and numbers of upstream', () => {
   const decision = decide(asking('3'));
   assert.equal(
     decision.do === 'refuse' && decision.failure.message,
-    '0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {dedicated: db}, 1 node(s) were unschedulable. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.',
+    '0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.',
   );
 });
 

@@ -12,7 +12,7 @@ import type {
 } from '#api/core/types.generated.ts';
 import { ownKeysOf, pickLabels } from './label-keys.ts';
 import type { VolumeDemand } from './volumes/volume-demand.ts';
-import { nominalRequests, podRequests, type Amounts } from './requests.ts';
+import { isResizeInfeasible, nominalRequests, podRequests, type Amounts } from './requests.ts';
 
 /** A port of the host that a container binds. */
 export interface HostPort {
@@ -194,9 +194,10 @@ function containerKey(container: Container): unknown {
 
 /** Containers whose actual or allocated resources differ from what is asked: an in-place resize under way. */
 function resizing(pod: Pod): unknown {
-  const statuses = pod.status?.containerStatuses;
-  if (statuses === undefined) return 0;
-  const asked = new Map((pod.spec?.containers ?? []).map(({ name, resources }) => [name, resources?.requests]));
+  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  if (statuses.length === 0) return 0;
+  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+  const asked = new Map(containers.map(({ name, resources }) => [name, resources?.requests]));
   const different = statuses.filter(({ name, resources, allocatedResources }) => {
     const want = JSON.stringify(asked.get(name));
     return [resources?.requests, allocatedResources].some(
@@ -204,7 +205,12 @@ function resizing(pod: Pod): unknown {
     );
   });
   if (different.length === 0) return 0; // a pod demands the same before it has a status and after
-  return different.map(({ name, resources, allocatedResources }) => [name, resources?.requests, allocatedResources]);
+  const parts = different.map(({ name, resources, allocatedResources }) => [
+    name,
+    resources === undefined ? null : [resources.requests],
+    allocatedResources,
+  ]);
+  return [isResizeInfeasible(pod), parts];
 }
 
 /** A pod that is pinned to a node has no use for preferences. */

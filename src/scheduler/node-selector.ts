@@ -63,8 +63,9 @@ function matchRequirement(
 
 const has = (wanted: ReadonlySet<string>, value: string | undefined) => value !== undefined && wanted.has(value);
 
-/** Labels compared by size are 64-bit integers; anything else never matches. */
+/** Labels compared by size are whole numbers of 64 bits; anything else never matches. */
 function parseInteger(text: string | undefined): bigint | undefined {
-  if (text === undefined || !/^[+-]?\d{1,19}$/.test(text)) return undefined;
-  return BigInt(text.startsWith('+') ? text.slice(1) : text);
+  if (text === undefined || !/^[+-]?\d+$/.test(text)) return undefined;
+  const value = BigInt(text.startsWith('+') ? text.slice(1) : text);
+  return BigInt.asIntN(64, value) === value ? value : undefined;
 }

@@ -63,6 +63,19 @@ test('a container that is being resized counts with the larger of what it asks a
   assert.equal(podRequests({ spec: { containers: [container('1')] }, status }).get('cpu'), 2000);
 });
 
+test('a container that its node can never resize counts with what it has, in filtering and in scoring', () => {
+  const started = { name: 'c', image: '', imageID: '', ready: true, restartCount: 0 };
+  const has = { ...started, allocatedResources: { cpu: '1' }, resources: { requests: { cpu: '1' } } };
+  const waits = (reason: string) => ({
+    spec: { containers: [container('8', '1Mi')] },
+    status: { containerStatuses: [has], conditions: [{ type: 'PodResizePending', status: 'True', reason }] },
+  });
+  assert.equal(podRequests(waits('Infeasible')).get('cpu'), 1000);
+  assert.equal(nominalRequests(waits('Infeasible')).cpuMilli, 1000);
+  assert.equal(podRequests(waits('Deferred')).get('cpu'), 8000);
+  assert.equal(nominalRequests(waits('Deferred')).cpuMilli, 8000);
+});
+
 test('containers without requests count nominally when nodes are scored', () => {
   const spec = { containers: [{ name: 'a' }, container('1')] };
   assert.deepEqual(nominalRequests(pod(spec)), { cpuMilli: 1100, memoryBytes: 400 * mebi });

@@ -37,24 +37,39 @@ const podLevelResource = (name: string) => name === 'cpu' || name === 'memory' |
 /**
  * What a pod reserves on its node: the larger of (all containers + sidecars) and the peak of its init sequence,
  * replaced per resource by pod-level requests, plus the runtime's overhead. A container whose resize is under way
- * counts with the larger of what is asked and what it has. Source: k8s.io/component-helpers/resource (PodRequests).
+ * counts with the larger of what is asked and what it has; one whose node can never resize it, with what it has.
+ * Source: k8s.io/component-helpers/resource (PodRequests).
  */
 export function podRequests(pod: Pod): Amounts {
-  return requestsWith(pod, (container, statuses) => {
-    const asked = amounts(container.resources?.requests);
-    const status = statuses.get(container.name);
-    if (status === undefined) return asked;
-    atLeast(asked, amounts(status.resources?.requests));
-    atLeast(asked, amounts(status.allocatedResources));
-    return asked;
-  });
+  const infeasible = isResizeInfeasible(pod);
+  return requestsWith(pod, (container, statuses) => effectiveRequests(container, statuses, infeasible));
+}
+
+function effectiveRequests(
+  container: Container,
+  statuses: ReadonlyMap<string, ContainerStatus>,
+  infeasible: boolean,
+): Map<string, number> {
+  const asked = amounts(container.resources?.requests);
+  const status = statuses.get(container.name);
+  if (status?.resources === undefined) return asked;
+  const effective = infeasible ? new Map<string, number>() : asked;
+  atLeast(effective, amounts(status.resources.requests));
+  atLeast(effective, amounts(status.allocatedResources));
+  return effective;
+}
+
+/** True if the node has said that it will never have room for what the pod is to be resized to. */
+export function isResizeInfeasible({ status }: Pod): boolean {
+  return status?.conditions?.find(({ type }) => type === 'PodResizePending')?.reason === 'Infeasible';
 }
 
 /** Requests of cpu and memory with the nominal amount for containers that name none: what scoring counts. */
 export function nominalRequests(pod: Pod): { cpuMilli: number; memoryBytes: number } {
   const podLevel = pod.spec?.resources?.requests ?? {};
-  const total = requestsWith(pod, (container) => {
-    const asked = amounts(container.resources?.requests);
+  const infeasible = isResizeInfeasible(pod);
+  const total = requestsWith(pod, (container, statuses) => {
+    const asked = effectiveRequests(container, statuses, infeasible);
     if (!asked.has('cpu') && podLevel['cpu'] === undefined) asked.set('cpu', nominalCpuMilli);
     if (!asked.has('memory') && podLevel['memory'] === undefined) asked.set('memory', nominalMemoryBytes);
     return asked;

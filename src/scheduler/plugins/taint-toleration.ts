@@ -27,7 +27,8 @@ export const taintToleration = {
       .slice(0, 1)
       .map((taint) => ({
         plugin: name,
-        reason: `node(s) had untolerated taint {${taint.key}: ${taint.value}}`,
+        // Which taint is no business of every reader of a pod; `why` tells it to those who may ask.
+        reason: 'node(s) had untolerated taint(s)',
         curable: false,
         taint,
       })),

@@ -566,7 +566,7 @@ test('configurations get upstream’s defaults, and bad ones are refused field b
       'webhooks[0].rules[0].scope',
       'webhooks[0].sideEffects',
       'webhooks[0].timeoutSeconds',
-      'webhooks[1].clientConfig.service.namespace',
+      'webhooks[1].clientConfig.service.name',
       'webhooks[1].clientConfig.service.path',
       'webhooks[1].clientConfig.service.port',
       'webhooks[2].name',

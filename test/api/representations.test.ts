@@ -61,6 +61,8 @@ function sampleOf(kind: Kind): object {
     persistentVolumeClaim: samples.claim,
     podTemplate: { template: samples.deployment.spec.template },
     serviceAccount: {},
+    workload: { spec: { podGroups: [{ name: 'workers', policy: { gang: { minCount: 4 } } }] } },
+    reservation: { spec: { nodeName: 'n1', holder: 'mesos/fw-1', resources: { cpu: '2' } } },
     event: {
       involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
       eventTime: '2026-01-01T00:00:00.000000Z',

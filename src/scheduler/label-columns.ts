@@ -4,6 +4,8 @@ export interface LabelColumn {
   readonly rows: Int32Array;
   /** Number → value. */
   readonly values: readonly string[];
+  /** Value → number. */
+  readonly ids: ReadonlyMap<string, number>;
 }
 
 interface MutableColumn {

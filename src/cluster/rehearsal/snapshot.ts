@@ -19,7 +19,9 @@ import { PriorityClass } from '#api/scheduling/priority-class.ts';
 import { Workload } from '#api/scheduling/workload.ts';
 import { CSIDriver } from '#api/storage/csi-driver.ts';
 import { CSINode } from '#api/storage/csi-node.ts';
+import { CSIStorageCapacity } from '#api/storage/csi-storage-capacity.ts';
 import { StorageClass } from '#api/storage/storage-class.ts';
+import { VolumeAttachment } from '#api/storage/volume-attachment.ts';
 import { Reservation } from '#api/tutti-scheduling/reservation.ts';
 import type { Client } from '#client/client.ts';
 import type { Kind } from '#machinery/kind.ts';
@@ -37,6 +39,8 @@ export const snapshotKinds: readonly Kind[] = [
   StorageClass,
   CSIDriver,
   CSINode,
+  CSIStorageCapacity,
+  VolumeAttachment,
   PersistentVolume,
   PersistentVolumeClaim,
   ServiceAccount,

@@ -10,6 +10,7 @@ import type { StorageClass } from '#api/storage/storage-class.ts';
 import type { VolumeAttachment } from '#api/storage/volume-attachment.ts';
 import { toUnits } from '#machinery/quantity.ts';
 import type { VolumeBook } from '../volumes/volume-book.ts';
+import { poolKeyOf } from '../volumes/volume-pools.ts';
 import { labelOf, matches } from './reference-nodes.ts';
 
 /** What tells of storage. */
@@ -149,7 +150,13 @@ export class ReferenceStorage implements StorageSink {
           ),
       )
       .filter((volume) => reaches(volume, node))
-      .toSorted((a, b) => bytesOf(a.spec.capacity) - bytesOf(b.spec.capacity) || byName(a, b));
+      .toSorted((a, b) => {
+        if (bytesOf(a.spec.capacity) !== bytesOf(b.spec.capacity)) {
+          return bytesOf(a.spec.capacity) - bytesOf(b.spec.capacity);
+        }
+        const [alikeA, alikeB] = [poolKeyOf(a), poolKeyOf(b)];
+        return alikeA === alikeB ? byName(a, b) : alikeA < alikeB ? -1 : 1;
+      });
     return smallest === undefined ? undefined : nameOf(smallest);
   }
 

@@ -15,7 +15,7 @@ import { claimUsesOf, type ClaimUse } from './claim-uses.ts';
 import { readVolumeDemand, readUnbound } from './read-demand.ts';
 import { matchUnbound, prepareUnbound } from './match-unbound.ts';
 import type { VolumeDemand } from './volume-demand.ts';
-import { VolumePools, type Pool } from './volume-pools.ts';
+import { hostKey, VolumePools, type Pool } from './volume-pools.ts';
 
 /** What is decided about a pod's claims with its place, to be written before it is bound. */
 export interface VolumePlan {
@@ -392,10 +392,10 @@ export class VolumeBook {
     this.#poolChanged(pool, pool.names.length - 1, true);
   }
 
-  /** To one claim it makes no difference whether a pool has one volume or more. */
+  /** It makes no difference whether a pool has as many volumes as a pod may want, or more. */
   #poolChanged(pool: Pool, least: number, eased: boolean): void {
     const atOnce = this.#claimsAtOnce.get(pool.className) ?? 0;
-    if (atOnce === 0 || (atOnce === 1 && least > 0)) return;
+    if (least >= atOnce) return;
     const { hosts } = pool;
     this.#touchRows((view) => pool.reaches(view), eased, hosts);
   }
@@ -404,17 +404,19 @@ export class VolumeBook {
     const table = this.#table;
     if (table === undefined || nodeTopology === undefined || this.#claimsAtOnce.size === 0) return;
     const selector = selectorOf(nodeTopology);
-    this.#touchRows(({ row }) => selector.matches(table.nodeAt(row)?.metadata?.labels), true, undefined);
+    this.#touchRows(({ row }) => selector.matches(table.nodeAt(row)?.metadata?.labels), true);
   }
 
-  #touchRows(matches: (view: NodeView) => boolean, eased: boolean, hosts: readonly string[] | undefined): void {
+  #touchRows(matches: (view: NodeView) => boolean, eased: boolean, hosts?: readonly string[]): void {
     const table = this.#table;
     const view = this.#view;
     if (table === undefined || view === undefined) return;
+    const column = hosts === undefined ? undefined : table.labels.column(hostKey);
+    if (hosts !== undefined && column === undefined) return;
+    const ids = hosts?.map((host) => column?.ids.get(host));
     for (let row = 0; row < table.rowEnd; row++) {
-      if (table.present[row] !== 1) continue;
-      if (hosts !== undefined && !hosts.includes(table.labels.get(row, 'kubernetes.io/hostname') ?? '')) continue;
-      if (matches(view.at(row))) table.touch(row, eased);
+      if (ids !== undefined && !ids.includes(column?.rows[row])) continue;
+      if (table.present[row] === 1 && matches(view.at(row))) table.touch(row, eased);
     }
   }
 

@@ -7,6 +7,8 @@ import type { UnboundClaim } from './volume-demand.ts';
 
 /** Available volumes that are equal but for their names: whatever takes one of them takes any. */
 export interface Pool {
+  /** Equal for equal volumes. */
+  readonly key: string;
   readonly className: string;
   readonly bytes: number;
   readonly accessModes: readonly string[];
@@ -21,7 +23,6 @@ export interface Pool {
 }
 
 interface MutablePool extends Pool {
-  readonly key: string;
   readonly names: string[];
 }
 
@@ -30,7 +31,7 @@ interface ClassPools {
   readonly others: Set<MutablePool>;
 }
 
-const hostKey = 'kubernetes.io/hostname';
+export const hostKey = 'kubernetes.io/hostname';
 const everywhere: NodeMatcher = () => true;
 
 /** All volumes that a claim may be bound to, pooled, and found by class and node. */
@@ -41,7 +42,7 @@ export class VolumePools {
 
   /** Adds a volume; returns its pool. */
   add(name: string, volume: PersistentVolume): Pool {
-    const text = keyOf(volume);
+    const text = poolKeyOf(volume);
     let pool = this.#byKey.get(text);
     if (pool === undefined) {
       pool = poolOf(text, volume);
@@ -56,7 +57,7 @@ export class VolumePools {
   /** True if the volume is here as it is now. */
   has(name: string, volume: PersistentVolume): boolean {
     const pool = this.#byName.get(name);
-    return pool !== undefined && pool.key === keyOf(volume);
+    return pool !== undefined && pool.key === poolKeyOf(volume);
   }
 
   /** Takes a volume out; returns the pool it was in. */
@@ -73,8 +74,9 @@ export class VolumePools {
   }
 
   /**
-   * The smallest volume that satisfies the claim and that the node reaches, the first by name among equals; `taken`
-   * says how many of a pool are spoken for.
+   * The smallest volume that satisfies the claim and that the node reaches; `taken` says how many of a pool are spoken
+   * for. Which pool goes first does not depend on names: so whether several claims find volumes depends only on how
+   * many there are.
    * Source: k8s.io/component-helpers/storage/volume (FindMatchingVolume).
    */
   find(claim: UnboundClaim, selector: Selector | undefined, node: NodeLike, taken: ReadonlyMap<Pool, number>) {
@@ -83,7 +85,7 @@ export class VolumePools {
     let best: { readonly pool: Pool; readonly name: string } | undefined;
     for (const pool of candidates(pools, node)) {
       const name = pool.names[taken.get(pool) ?? 0];
-      if (name === undefined || (best !== undefined && !isSmaller(pool, name, best))) continue;
+      if (name === undefined || (best !== undefined && !isBefore(pool, best.pool))) continue;
       if (satisfies(pool, claim, selector) && pool.reaches(node)) best = { pool, name };
     }
     return best;
@@ -122,8 +124,8 @@ function* candidates({ byHost, others }: ClassPools, node: NodeLike): Iterable<P
   if (there !== undefined) yield* there;
 }
 
-function isSmaller(pool: Pool, name: string, best: { readonly pool: Pool; readonly name: string }): boolean {
-  return pool.bytes === best.pool.bytes ? name < best.name : pool.bytes < best.pool.bytes;
+function isBefore(a: Pool, b: Pool): boolean {
+  return a.bytes === b.bytes ? a.key < b.key : a.bytes < b.bytes;
 }
 
 function satisfies(pool: Pool, claim: UnboundClaim, selector: Selector | undefined): boolean {
@@ -136,7 +138,8 @@ function satisfies(pool: Pool, claim: UnboundClaim, selector: Selector | undefin
   );
 }
 
-function keyOf({ metadata, spec }: PersistentVolume): string {
+/** Equal for volumes that are equal but for their names. */
+export function poolKeyOf({ metadata, spec }: PersistentVolume): string {
   const { storageClassName, capacity, accessModes, volumeMode, volumeAttributesClassName, nodeAffinity } = spec;
   const text = [storageClassName, capacity?.['storage'], accessModes, volumeMode, volumeAttributesClassName];
   return JSON.stringify([text, metadata?.labels, nodeAffinity?.required]);

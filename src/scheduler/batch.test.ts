@@ -322,6 +322,23 @@ test('a pod that is pinned to a node by name goes there or nowhere, and shares i
   );
 });
 
+test('a pod that is pinned to a node is spread over that node alone, as far as its affinity counts', () => {
+  const pinnedTo = (name: string, nodeAffinityPolicy: string) => {
+    const term = { matchFields: [{ key: 'metadata.name', operator: 'In', values: [name] }] };
+    const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } };
+    const spread = { topologyKey: 'kubernetes.io/hostname', maxSkew: 1, whenUnsatisfiable: 'DoNotSchedule' };
+    return asking('100m', {
+      affinity: { nodeAffinity: required },
+      topologySpreadConstraints: [{ ...spread, nodeAffinityPolicy, labelSelector: {} }],
+    });
+  };
+  const { decide } = placerOf(node('n1'), node('n2'));
+  assert.equal(decide(pinnedTo('n1', 'Honor')).do, 'place');
+  assert.equal(decide(pinnedTo('n1', 'Honor')).do, 'place');
+  assert.equal(decide(pinnedTo('n1', 'Ignore')).do, 'refuse');
+  assert.equal(decide(pinnedTo('n2', 'Ignore')).do, 'place');
+});
+
 test('a pod that demands what no plugin decides waits, and the reason names the field', () => {
   const { decide } = placerOf(node('n1'));
   const decision = decide(asking('1', { resourceClaims: [{ name: 'gpu', resourceClaimName: 'gpu' }] }));

@@ -30,7 +30,7 @@ export interface Demand {
   readonly nominalCpuMilli: number;
   readonly nominalMemoryBytes: number;
   readonly nodeSelector: Readonly<Record<string, string>> | undefined;
-  /** Without the pin (see `pinOf()`). Undefined admits every node. */
+  /** Without the pin (see `pinOf()`) as a rule. Undefined admits every node. */
   readonly requiredNodes: NodeSelector | undefined;
   readonly preferredNodes: readonly PreferredSchedulingTerm[];
   readonly tolerations: readonly Toleration[];
@@ -133,7 +133,7 @@ export function demandOf(pod: Pod, circumstances: Circumstances = {}): Demand {
     nominalCpuMilli: nominal.cpuMilli,
     nominalMemoryBytes: nominal.memoryBytes,
     nodeSelector: isEmpty(spec.nodeSelector) ? undefined : spec.nodeSelector,
-    requiredNodes: withoutPin(nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+    requiredNodes: requiredNodesOf(spec),
     preferredNodes: nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
     tolerations: spec.tolerations ?? [],
     hostPorts: hostPortsOf(spec),
@@ -163,7 +163,7 @@ export function demandKey(pod: Pod, circumstances: Circumstances = {}): string {
     (spec.containers ?? []).map(containerKey),
     (spec.initContainers ?? []).map(containerKey),
     spec.nodeSelector,
-    withoutPin(affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+    requiredNodesOf(spec),
     affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution,
     affinity?.podAffinity,
     affinity?.podAntiAffinity,
@@ -255,6 +255,13 @@ function pinOfSelector({ nodeSelectorTerms }: NodeSelector): string | undefined 
   if (nodeSelectorTerms.length !== 1 || term?.matchFields?.length !== 1) return undefined;
   const [{ key, operator, values } = { key: '', operator: '', values: [] }] = term.matchFields;
   return key === 'metadata.name' && operator === 'In' && values?.length === 1 ? values[0] : undefined;
+}
+
+/** The pin stays where it says which nodes a spread constraint counts: the one. */
+function requiredNodesOf({ affinity, topologySpreadConstraints = [] }: Partial<PodSpec>): NodeSelector | undefined {
+  const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const counts = topologySpreadConstraints.some(({ nodeAffinityPolicy }) => nodeAffinityPolicy !== 'Ignore');
+  return counts ? required : withoutPin(required);
 }
 
 function withoutPin(required: NodeSelector | undefined): NodeSelector | undefined {

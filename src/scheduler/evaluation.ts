@@ -239,6 +239,7 @@ export class Evaluation implements Disposable {
   /** How a fitting row is scored now, per plugin after its weight; for explanations. */
   scoresOf(row: number): Readonly<Record<string, number>> {
     this.#refresh();
+    const bonuses = this.#bonusesByName();
     const view = this.#view.at(row);
     const scores: Record<string, number> = {};
     for (const { plugin, state, weight } of this.#scores) {
@@ -248,8 +249,7 @@ export class Evaluation implements Disposable {
       scores[score.plugin.name] = (scores[score.plugin.name] ?? 0) + normalizedScore(score, row);
     }
     const group = this.#groups[this.#groupOf[row] ?? 0];
-    if (group !== undefined && this.#domains.length > 0) Object.assign(scores, this.#bonusesByName().get(group));
-    return scores;
+    return group === undefined ? scores : Object.assign(scores, bonuses.get(group));
   }
 
   #refresh(): void {
@@ -556,11 +556,15 @@ export class Evaluation implements Disposable {
     }
   }
 
-  /** By group: what each domain plugin with a preference adds; made once for all rows that are explained. */
+  /**
+   * By group: what each domain plugin with a preference adds; made once for all rows that are explained. Scores are
+   * normalized over what fits now, too.
+   */
   #bonusesByName(): ReadonlyMap<Group, Readonly<Record<string, number>>> {
     const { end } = this.#table.log;
     if (this.#explained?.at !== end) {
-      const groups = this.#admitted();
+      const groups = this.#domains.length === 0 ? this.#groups : this.#admitted();
+      this.#normalize(groups);
       const byGroup = new Map<Group, Record<string, number>>(groups.map((group) => [group, {}]));
       for (const [index, { name, state, weight }] of this.#domains.entries()) {
         if (state.preference === undefined || weight === 0) continue;

@@ -178,6 +178,17 @@ test('claims that wait for their consumer get the smallest volumes that the node
   assert.deepEqual(planOf(c)?.bindings, [{ claim: 'default/c', volume: 'fit' }]);
 });
 
+test('a pod with two claims needs two volumes, wherever it looks', () => {
+  const { book, decide } = coreOf(['n1'], ['n2']);
+  book.putClass(storageClass('late'));
+  for (const name of ['x', 'y', 'z']) book.putVolume(volume(name));
+  for (const name of ['a', 'b', 'c', 'd']) book.putClaim(claim(name, late));
+  assert.match(nodeOf(decide(using('a', 'b'))), /^n[12]$/);
+  assert.match(wordsOf(decide(using('c', 'd'))), /2 node\(s\) didn't find available persistent volumes to bind/);
+  book.putVolume(volume('w'));
+  assert.match(nodeOf(decide(using('c', 'd'))), /^n[12]$/);
+});
+
 test('a volume must have the class, modes, labels and size that the claim asks for', () => {
   const { book, decide } = coreOf(['n1']);
   book.putClass(storageClass('late'));

@@ -294,7 +294,9 @@ export class NodeTable {
       return;
     }
     if (known !== undefined) this.removePod(uid);
-    this.#add(occupantOf(pod, signature, 'bound', this.#row(nodeName), Infinity));
+    const bound = occupantOf(pod, signature, 'bound', this.#row(nodeName), Infinity);
+    if (isThere) bound.guard = known.guard;
+    this.#add(bound);
     if (known?.doomed === true) this.doom(uid);
   }
 

@@ -32,7 +32,7 @@ export const nodeVolumeLimits = {
 } satisfies FilterPlugin<State>;
 
 function exceeds({ fresh, shared, book }: State, node: NodeView): boolean {
-  const limits = book.limits.get(node.name);
+  const limits = book.attachments.limitsOf(node.name);
   if (limits === undefined) return false;
   const wanted = new Map([...fresh].filter(([driver]) => limits.has(driver)));
   if (wanted.size === 0 && !shared.some(([driver]) => limits.has(driver))) return false;

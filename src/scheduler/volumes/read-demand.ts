@@ -132,7 +132,7 @@ function attachesOf(uses: readonly ClaimUse[], book: VolumeBook): Pick<VolumeDem
     if (attached === undefined) continue;
     const { driver, unique } = attached;
     const volume = book.claims.get(key)?.spec.volumeName ?? '';
-    if (book.usersOf(key).size > 1 || (volume !== '' && book.isAttachedAnywhere(volume))) {
+    if (book.usersOf(key).size > 1 || (volume !== '' && book.attachments.isAttached(volume))) {
       shared.add(JSON.stringify([driver, unique]));
     } else attaches[driver] = (attaches[driver] ?? 0) + 1;
   }

@@ -12,6 +12,7 @@ import { toUnits } from '#machinery/quantity.ts';
 import type { NodeTable, Occupant } from '../node-table.ts';
 import { NodeView } from '../node-view.ts';
 import { claimUsesOf, type ClaimUse } from './claim-uses.ts';
+import { NodeAttachments } from './node-attachments.ts';
 import { readVolumeDemand, readUnbound } from './read-demand.ts';
 import { matchUnbound, prepareUnbound } from './match-unbound.ts';
 import type { VolumeDemand } from './volume-demand.ts';
@@ -38,14 +39,9 @@ export class VolumeBook {
   readonly volumes = new Map<string, PersistentVolume>();
   readonly classes = new Map<string, StorageClass>();
   readonly drivers = new Map<string, CSIDriver>();
-  /** Node → driver → how many of its volumes can be attached there. */
-  readonly limits = new Map<string, ReadonlyMap<string, number>>();
+  readonly attachments = new NodeAttachments();
   readonly pools = new VolumePools();
   readonly #capacities = new Map<string, Map<string, CSIStorageCapacity>>();
-  /** Node → attachment → its volume. */
-  readonly #attachments = new Map<string, Map<string, string>>();
-  /** Volume → its attachments. */
-  readonly #attachmentsOf = new Map<string, Set<string>>();
   readonly #usesOf = new Map<string, readonly ClaimUse[]>();
   readonly #usersOf = new Map<string, Set<string>>();
   /** Volume → claims that say they are bound to it, or for which it is kept. */
@@ -151,11 +147,6 @@ export class VolumeBook {
     return undefined;
   }
 
-  /** True if a volume may be on a node already although no pod there uses it. */
-  isAttachedAnywhere(volume: string): boolean {
-    return this.#attachmentsOf.has(volume);
-  }
-
   putClaim(claim: PersistentVolumeClaim): void {
     const key = keyOf(claim);
     const before = this.claims.get(key);
@@ -209,19 +200,14 @@ export class VolumeBook {
     this.#unboundChanged();
   }
 
-  putNode({ metadata, spec }: CSINode): void {
-    const limits = spec.drivers.flatMap(({ name, allocatable }): readonly (readonly [string, number])[] =>
-      allocatable?.count === undefined ? [] : [[name, allocatable.count]],
-    );
-    const { name = '' } = metadata ?? {};
-    if (limits.length === 0) this.limits.delete(name);
-    else this.limits.set(name, new Map(limits));
-    this.#touchNode(name);
+  putNode(node: CSINode): void {
+    this.attachments.putNode(node);
+    this.#touchNode(node.metadata?.name ?? '');
   }
 
-  removeNode({ metadata }: CSINode): void {
-    this.limits.delete(metadata?.name ?? '');
-    this.#touchNode(metadata?.name ?? '');
+  removeNode({ metadata: { name = '' } = {} }: CSINode): void {
+    this.attachments.removeNode(name);
+    this.#touchNode(name);
   }
 
   putCapacity(capacity: CSIStorageCapacity): void {
@@ -251,26 +237,13 @@ export class VolumeBook {
     return false;
   }
 
-  putAttachment({ metadata, spec }: VolumeAttachment): void {
-    const volume = spec.source.persistentVolumeName;
-    if (volume === undefined) return;
-    let attached = this.#attachments.get(spec.nodeName);
-    if (attached === undefined) this.#attachments.set(spec.nodeName, (attached = new Map()));
-    const { name = '' } = metadata ?? {};
-    if (attached.get(name) === volume) return;
-    attached.set(name, volume);
-    put(this.#attachmentsOf, volume, name);
-    this.#attachmentChanged(spec.nodeName, volume);
+  putAttachment(attachment: VolumeAttachment): void {
+    if (this.attachments.put(attachment)) this.#attachmentChanged(attachment);
   }
 
-  removeAttachment({ metadata, spec }: VolumeAttachment): void {
-    const attached = this.#attachments.get(spec.nodeName);
-    const { name = '' } = metadata ?? {};
-    attached?.delete(name);
-    if (attached?.size === 0) this.#attachments.delete(spec.nodeName);
-    const { persistentVolumeName: volume = '' } = spec.source;
-    drop(this.#attachmentsOf, volume, name);
-    this.#attachmentChanged(spec.nodeName, volume);
+  removeAttachment(attachment: VolumeAttachment): void {
+    this.attachments.remove(attachment);
+    this.#attachmentChanged(attachment);
   }
 
   /** `driver/handle` → driver of every CSI volume that takes one of the node's slots now. */
@@ -282,7 +255,7 @@ export class VolumeBook {
     const known = this.#attached.get(row);
     if (known !== undefined && known.nodeName === nodeName && known.use === use) return known.volumes;
     const volumes = new Map<string, string>();
-    for (const volume of this.#attachments.get(nodeName)?.values() ?? []) {
+    for (const volume of this.attachments.on(nodeName)) {
       const csi = this.volumes.get(volume)?.spec.csi;
       if (csi !== undefined) volumes.set(`${csi.driver}/${csi.volumeHandle}`, csi.driver);
     }
@@ -426,9 +399,9 @@ export class VolumeBook {
     if (row >= 0) this.#table?.touch(row, true);
   }
 
-  #attachmentChanged(nodeName: string, volume: string): void {
+  #attachmentChanged({ spec: { nodeName, source } }: VolumeAttachment): void {
     this.#touchNode(nodeName);
-    for (const claim of this.#claimsOf.get(volume) ?? []) this.#claimChanged(claim);
+    for (const claim of this.#claimsOf.get(source.persistentVolumeName ?? '') ?? []) this.#claimChanged(claim);
   }
 
   #keep(before: PersistentVolume | undefined, after: PersistentVolume | undefined): void {

@@ -1,12 +1,13 @@
 /**
  * The cases of upstream's scheduler_perf, by their names: nodes, what runs there already, and the pods that are
- * measured. Source: kubernetes/kubernetes, test/integration/scheduler_perf/{misc,affinity,topology_spreading}/performance-config.yaml,
+ * measured. Source: kubernetes/kubernetes, test/integration/scheduler_perf/{misc,affinity,topology_spreading,volumes}/performance-config.yaml,
  * whose thresholds are the floors: below them upstream's CI fails.
  */
 import type { NodeShape } from '#agent/sim/node-shape.ts';
 import { Namespace } from '#api/core/namespace.ts';
 import type { Pod } from '#api/core/pod.ts';
 import { Service } from '#api/core/service.ts';
+import { CSINode } from '#api/storage/csi-node.ts';
 import type { Kind } from '#machinery/kind.ts';
 import type { ApiObject } from '#machinery/object.ts';
 
@@ -17,8 +18,8 @@ export interface PodGroup {
   readonly namespace: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly spec?: Spec;
-  /** The same for each if absent. */
-  readonly specOf?: (index: number) => Spec;
+  /** Each has a claim of its own, bound to a volume of this kind. */
+  readonly volumes?: 'awsElasticBlockStore' | 'csi';
 }
 
 export interface PerfCase {
@@ -108,6 +109,7 @@ const inclusionPolicy: Spec = {
     },
   ],
 };
+const withSecret: Spec = { ...usual, volumes: [{ name: 'secret', secret: { secretName: 'secret' } }] };
 const pinned = (name: string): Spec => ({
   ...usual,
   affinity: {
@@ -135,6 +137,43 @@ const group = (count: number, where: string, value: string, spec: Spec): PodGrou
 /** One node on which everything is to run: only the scheduler is to be measured. */
 const vast: NodeShape = { count: 1, namePrefix: 'vast-', cpu: '4000', memory: '40000Gi', pods: 90_000 };
 const light = container({ cpu: '1m', memory: '1Mi' });
+
+/** Terms over the namespaces of a team; a hundred of them have pods already. */
+const teamNamespaces = Array.from({ length: 100 }, (_, index) => `init-ns-${index}`);
+const team = { team: 'devops' };
+const teams = [...teamNamespaces, 'measure-ns-0'].map((name) => namespace(name, team));
+const teamTerm = (value: string, topologyKey: string) => ({
+  labelSelector: color(value),
+  topologyKey,
+  namespaceSelector: { matchLabels: team },
+});
+const inTeams = (count: number, value: string, spec: Spec): readonly PodGroup[] =>
+  teamNamespaces.map((name) => group(count, name, value, spec));
+const teamAntiAffinity: Spec = {
+  ...usual,
+  affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [teamTerm('green', hostname)] } },
+};
+const teamAffinity: Spec = {
+  ...usual,
+  affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [teamTerm('blue', zone)] } },
+};
+const weighted = (value: string) => [{ weight: 1, podAffinityTerm: teamTerm(value, hostname) }];
+const teamPreferredAffinity: Spec = {
+  ...usual,
+  affinity: { podAffinity: { preferredDuringSchedulingIgnoredDuringExecution: weighted('red') } },
+};
+const teamPreferredAntiAffinity: Spec = {
+  ...usual,
+  affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: weighted('yellow') } },
+};
+
+/** Each takes 39 volumes of the driver that upstream's case has. */
+export const csiDriver = 'ebs.csi.aws.com';
+const csiNodes = Array.from({ length: 5_000 }, (_, index) => {
+  const name = `sim-${String(index + 1).padStart(5, '0')}`;
+  const spec = { drivers: [{ name: csiDriver, nodeID: name, topologyKeys: [], allocatable: { count: 39 } }] };
+  return { kind: CSINode, object: { metadata: { name }, spec } as ApiObject }; // a CSINode
+});
 
 export const perfCases: readonly PerfCase[] = [
   {
@@ -311,6 +350,68 @@ export const perfCases: readonly PerfCase[] = [
       { ...node, count: 1_000, namePrefix: 'tainted-', taints: [{ key: 'foo', value: '', effect: 'NoSchedule' }] },
     ],
     measured: { count: 4_000, namespace: 'default', labels: { foo: 'bar' }, spec: inclusionPolicy },
+  },
+  {
+    name: 'SchedulingRequiredPodAntiAffinityWithNSSelector/5000Nodes_2000Pods',
+    floor: 24,
+    nodes: [{ ...node, count: 6_000 }],
+    objects: teams,
+    before: inTeams(40, 'green', teamAntiAffinity),
+    measured: group(2_000, 'measure-ns-0', 'green', teamAntiAffinity),
+  },
+  {
+    name: 'SchedulingPreferredAntiAffinityWithNSSelector/5000Nodes_2000Pods',
+    floor: 55,
+    nodes: plain,
+    objects: teams,
+    before: inTeams(40, 'yellow', teamPreferredAntiAffinity),
+    measured: group(2_000, 'measure-ns-0', 'yellow', teamPreferredAntiAffinity),
+  },
+  {
+    name: 'SchedulingRequiredPodAffinityWithNSSelector/5000Nodes_2000Pods',
+    floor: 35,
+    nodes: zoned('zone1'),
+    objects: teams,
+    before: inTeams(50, 'blue', teamAffinity),
+    measured: group(2_000, 'measure-ns-0', 'blue', teamAffinity),
+  },
+  {
+    name: 'SchedulingPreferredAffinityWithNSSelector/5000Nodes_5000Pods',
+    floor: 90,
+    nodes: plain,
+    objects: teams,
+    before: inTeams(50, 'red', teamPreferredAffinity),
+    measured: group(5_000, 'measure-ns-0', 'red', teamPreferredAffinity),
+  },
+  {
+    name: 'SchedulingGatedPodsWithPodAffinityImpactForThroughput/1Node_10000GatedPods',
+    floor: 110,
+    nodes: [vast],
+    objects: two,
+    waiting: [group(10_000, 'sched-0', 'blue', { ...podAffinity, ...light, schedulingGates: [{ name: 'foo' }] })],
+    measured: group(20_000, 'sched-1', 'blue', light),
+  },
+  {
+    name: 'SchedulingSecrets/5000Nodes_10000Pods',
+    floor: 790,
+    nodes: plain,
+    before: [{ count: 1_000, namespace: 'default', spec: withSecret }],
+    measured: { count: 10_000, namespace: 'default', spec: withSecret },
+  },
+  {
+    name: 'SchedulingInTreePVs/5000Nodes_2000Pods',
+    floor: 290,
+    nodes: plain,
+    before: [{ ...init(1_000), volumes: 'awsElasticBlockStore' }],
+    measured: { ...init(2_000), volumes: 'awsElasticBlockStore' },
+  },
+  {
+    name: 'SchedulingCSIPVs/5000Nodes_5000Pods',
+    floor: 100,
+    nodes: plain,
+    objects: csiNodes,
+    before: [{ ...init(5_000), volumes: 'csi' }],
+    measured: { ...init(5_000), volumes: 'csi' },
   },
   { name: 'Basic/10000Nodes_100000Pods', nodes: [{ ...node, cpu: '32', count: 10_000 }], measured: init(100_000) },
   /** SwarmKit's own benchmark: 100,000 equal tasks on 1,000 nodes took 22.6 s. Source: docker/swarmkit, pull request 193. */

@@ -1,5 +1,7 @@
 import { Node } from '#api/core/node.ts';
 import { Pod } from '#api/core/pod.ts';
+import { PersistentVolume } from '#api/core/persistent-volume.ts';
+import { PersistentVolumeClaim } from '#api/core/persistent-volume-claim.ts';
 import { Service } from '#api/core/service.ts';
 import { ServiceAccount } from '#api/core/service-account.ts';
 import { Namespace } from '#api/core/namespace.ts';
@@ -11,7 +13,7 @@ import { abortController, systemClock } from '#lib/clock.ts';
 import { forEachLimit } from '#lib/for-each-limit.ts';
 import { silentLog } from '#lib/log.ts';
 import { hasReason } from '#machinery/status-error.ts';
-import { perfCases, type PerfCase, type PodGroup } from './scheduler-perf-cases.ts';
+import { csiDriver, perfCases, type PerfCase, type PodGroup } from './scheduler-perf-cases.ts';
 import type { Benchmark, Row } from './row.ts';
 
 /*
@@ -23,14 +25,38 @@ import type { Benchmark, Row } from './row.ts';
 const caseMsMax = 300_000;
 const writersMax = 32;
 
-function podOf({ namespace, labels, spec, specOf }: PodGroup, name: string, index: number): Pod {
-  const metadata = { name: `${name}-${index}`, namespace, ...(labels === undefined ? {} : { labels }) };
-  return { metadata, spec: { terminationGracePeriodSeconds: 0, ...(specOf?.(index) ?? spec) } as Pod['spec'] }; // with containers
+function podOf({ namespace, labels, spec, volumes }: PodGroup, name: string): Pod {
+  const metadata = { name, namespace, ...(labels === undefined ? {} : { labels }) };
+  const claimed =
+    volumes === undefined ? {} : { volumes: [{ name: 'vol', persistentVolumeClaim: { claimName: name } }] };
+  return { metadata, spec: { terminationGracePeriodSeconds: 0, ...claimed, ...spec } as Pod['spec'] }; // with containers
 }
 
 async function create(client: Client, group: PodGroup, name: string, signal: AbortSignal): Promise<void> {
-  const pods = Array.from({ length: group.count }, (_, index) => podOf(group, name, index));
-  await forEachLimit(pods, writersMax, (pod) => client.create(Pod, pod, { signal }));
+  const names = Array.from({ length: group.count }, (_, index) => `${name}-${index}`);
+  if (group.volumes !== undefined) {
+    await forEachLimit(names, writersMax, (each) => createVolume(client, group, each, signal));
+  }
+  await forEachLimit(names, writersMax, (each) => client.create(Pod, podOf(group, each), { signal }));
+}
+
+/** A volume and a claim that are bound to each other, as upstream's cases have them. */
+async function createVolume(
+  client: Client,
+  { namespace, volumes }: PodGroup,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const annotations = { 'pv.kubernetes.io/bind-completed': 'true' };
+  const shared = { accessModes: ['ReadWriteOnce'], storageClassName: '' };
+  const source =
+    volumes === 'csi'
+      ? { csi: { driver: csiDriver, volumeHandle: name } }
+      : { awsElasticBlockStore: { volumeID: name, fsType: 'ext4' } };
+  const spec = { ...shared, ...source, capacity: { storage: '1Gi' }, claimRef: { namespace, name } };
+  await client.create(PersistentVolume, { metadata: { name }, spec }, { signal });
+  const claim = { ...shared, volumeName: name, resources: { requests: { storage: '1Gi' } } };
+  await client.create(PersistentVolumeClaim, { metadata: { namespace, name, annotations }, spec: claim }, { signal });
 }
 
 async function boundPerSecond(perf: PerfCase): Promise<number> {
@@ -39,10 +65,10 @@ async function boundPerSecond(perf: PerfCase): Promise<number> {
   await using cluster = await startCluster({ nodes, clock: 'system', controlled: false, podStartMs: 3_600_000 });
   const { client, signal } = cluster;
   const namespaces = ['default'];
-  for (const { kind, object } of objects) {
+  await forEachLimit(objects, writersMax, async ({ kind, object }) => {
     await client.create(kind, object, { signal });
     if (kind.kind === Namespace.kind) namespaces.push(object.metadata?.name ?? '');
-  }
+  });
   // No controllers are here to do it.
   for (const namespace of namespaces) {
     await client.create(ServiceAccount, { metadata: { name: 'default', namespace } }, { signal });
